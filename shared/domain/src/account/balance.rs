@@ -1,0 +1,67 @@
+//! An account's money at one instant.
+
+use super::{Configuration, Head, Status};
+use crate::money::NanoEur;
+use crate::time::Timestamp;
+use minicbor::{Decode, Encode};
+
+/// `limit = used + reserved + remaining - over`, always.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Balance {
+    /// The plan's money for a period.
+    #[n(0)]
+    pub budget: NanoEur,
+    /// Money that carries over, still there.
+    #[n(1)]
+    pub top_up: NanoEur,
+    /// All that this period can spend: plan and top-up.
+    #[n(2)]
+    pub limit: NanoEur,
+    #[n(3)]
+    pub used: NanoEur,
+    #[n(4)]
+    pub reserved: NanoEur,
+    #[n(5)]
+    pub remaining: NanoEur,
+    /// By how much something that is no call exceeded the limit.
+    #[n(6)]
+    pub over: NanoEur,
+    #[n(7)]
+    pub period_opened_at: Timestamp,
+    #[n(8)]
+    pub resets_at: Timestamp,
+    #[n(9)]
+    pub open_holds: u32,
+    #[n(10)]
+    pub user_status: Status,
+    #[n(11)]
+    pub tenant_status: Status,
+    #[n(12)]
+    pub tenant_id: String,
+    #[n(13)]
+    pub configuration_version: u64,
+}
+
+impl Balance {
+    pub(super) fn of(head: &Head, configuration: &Configuration) -> Self {
+        let period = head.current();
+        let free = head.free(configuration.budget);
+        let paid_by_top_up = period.charged.saturating_sub(period.plan_used);
+        Self {
+            budget: configuration.budget,
+            top_up: head.top_up,
+            limit: configuration.budget.saturating_add(head.top_up).saturating_add(paid_by_top_up),
+            used: period.charged,
+            reserved: period.plan_reserved.saturating_add(head.top_up_reserved),
+            remaining: free.at_least_zero(),
+            over: NanoEur::ZERO.saturating_sub(free).at_least_zero(),
+            period_opened_at: period.opened_at,
+            resets_at: period.ends_at,
+            open_holds: head.open_holds,
+            user_status: configuration.user_status,
+            tenant_status: configuration.tenant_status,
+            tenant_id: configuration.tenant_id.clone(),
+            configuration_version: configuration.version,
+        }
+    }
+}

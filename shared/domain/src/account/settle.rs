@@ -1,0 +1,218 @@
+//! The end of a hold: charged at what was used, never above the hold.
+
+use super::state::{Ended, Expired, Hold, Part, hold_key};
+use super::*;
+use crate::identity::RequestId;
+use crate::price::{Price, Tariff, Usage};
+
+/// Cumulative and monotonous: a lower or late checkpoint changes nothing.
+pub(super) fn checkpoint(state: &mut AccountState, command: Checkpoint, now: Timestamp) -> Reply {
+    let key = hold_key(command.request_id);
+    let Some(Part::Hold(hold)) = state.part(key) else { return Reply::Unknown };
+    let mut hold = hold.clone();
+    let cost = |usage: &Usage| hold.tariff.price(usage).map(|price| price.cost).unwrap_or(NanoEur::MAX);
+    if cost(&command.usage) > cost(&hold.so_far) {
+        hold.so_far = command.usage;
+    }
+    let extended = now.plus(HOLD_TTL).min(hold.opened_at.plus(HOLD_TTL_MAX));
+    hold.deadline = hold.deadline.max(extended);
+    state.put(key, Part::Hold(hold));
+    Reply::Done
+}
+
+pub(super) fn settle(
+    state: &mut AccountState,
+    configuration: &Configuration,
+    command: &Settle,
+    now: Timestamp,
+    events: &mut Vec<Event>,
+) -> Reply {
+    let key = hold_key(command.request_id);
+    match state.part(key) {
+        Some(Part::Hold(hold)) => {
+            let hold = (**hold).clone();
+            let settled = end(state, configuration, &hold, command, now, events);
+            remember(state, key, hold.valid_until, &settled, now);
+            Reply::Settled(settled)
+        }
+        Some(Part::Expired(expired)) => {
+            let expired = (**expired).clone();
+            let settled = correct(state, configuration, &expired, command, now, events);
+            state.put(key, Part::Ended(Ended { until: expired.until, settled: settled.clone() }));
+            Reply::Settled(settled)
+        }
+        Some(Part::Ended(ended)) => Reply::Repeated(ended.settled.clone()),
+        _ => Reply::Unknown,
+    }
+}
+
+pub(super) fn release(
+    state: &mut AccountState,
+    configuration: &Configuration,
+    command: Release,
+    now: Timestamp,
+) -> Reply {
+    let key = hold_key(command.request_id);
+    match state.part(key) {
+        Some(Part::Hold(hold)) => {
+            let hold = (**hold).clone();
+            charge(&mut state.head, &hold, NanoEur::ZERO);
+            give_back_tokens(&mut state.head, configuration, hold.tokens, now);
+            let settled = nothing(state, configuration);
+            remember(state, key, hold.valid_until, &settled, now);
+            Reply::Settled(settled)
+        }
+        Some(Part::Ended(ended)) => Reply::Repeated(ended.settled.clone()),
+        // The `Reserve` may still be on its way: it must not open a hold that nobody ends.
+        None if now < command.valid_until && command.valid_until <= now.plus(RESERVE_VALIDITY * 2) => {
+            let settled = nothing(state, configuration);
+            remember(state, key, command.valid_until, &settled, now);
+            Reply::Settled(settled)
+        }
+        _ => Reply::Unknown,
+    }
+}
+
+/// Moves a hold's money: the charge to used, the rest back to free. Plan money pays first, so the
+/// top-up is what is left over.
+pub(super) fn charge(head: &mut Head, hold: &Hold, cost: NanoEur) {
+    let from_plan = cost.min(hold.plan);
+    let from_top_up = cost.saturating_sub(from_plan);
+    head.open_holds = head.open_holds.saturating_sub(1);
+    head.top_up_reserved = head.top_up_reserved.saturating_sub(hold.top_up);
+    head.top_up = head.top_up.saturating_sub(from_top_up);
+    if let Some(period) = head.period_mut(hold.period_opened_at) {
+        period.plan_reserved = period.plan_reserved.saturating_sub(hold.plan);
+        period.plan_used = period.plan_used.saturating_add(from_plan);
+        period.charged = period.charged.saturating_add(cost);
+        period.open_holds = period.open_holds.saturating_sub(1);
+    }
+}
+
+/// What `usage` costs within the hold. A unit without a price costs the whole hold: never zero.
+pub(super) fn price_within(hold: &Hold, tariff: &Tariff, usage: &Usage) -> (Price, NanoEur) {
+    let amount = hold.amount();
+    let Ok(price) = tariff.price(usage) else {
+        return (Price { cost: amount, provider_cost_nano_usd: 0 }, NanoEur::ZERO);
+    };
+    let overrun = price.cost.saturating_sub(amount).at_least_zero();
+    (Price { cost: price.cost.min(amount), ..price }, overrun)
+}
+
+fn end(
+    state: &mut AccountState,
+    configuration: &Configuration,
+    hold: &Hold,
+    command: &Settle,
+    now: Timestamp,
+    events: &mut Vec<Event>,
+) -> Settled {
+    let (price, overrun) = price_within(hold, &hold.tariff, &command.usage);
+    charge(&mut state.head, hold, price.cost);
+    let unused = hold.tokens.saturating_sub(command.usage.total());
+    give_back_tokens(&mut state.head, configuration, unused, now);
+    let mut row = row(command.request_id, hold, RowKind::Call, now);
+    row.usage = command.usage;
+    row.cost = price.cost;
+    row.overrun = overrun;
+    row.provider_cost_nano_usd = price.provider_cost_nano_usd;
+    describe(&mut row, command);
+    events.push(Event::Usage(Box::new(row)));
+    Settled { charged: price.cost, overrun, remaining: state.head.free(configuration.budget).at_least_zero() }
+}
+
+/// A late settlement of an expired hold: down always; up only within the old hold and the free money.
+fn correct(
+    state: &mut AccountState,
+    configuration: &Configuration,
+    expired: &Expired,
+    command: &Settle,
+    now: Timestamp,
+    events: &mut Vec<Event>,
+) -> Settled {
+    let (price, overrun) = price_within(&expired.hold, &expired.hold.tariff, &command.usage);
+    let free = state.head.free(configuration.budget).at_least_zero();
+    let difference = price.cost.saturating_sub(expired.charged).min(free);
+    if !difference.is_zero() {
+        let period = state.head.current_mut();
+        period.charged = period.charged.saturating_add(difference);
+        period.plan_used = period.plan_used.saturating_add(difference);
+        let period_opened_at = period.opened_at;
+        let mut row = row(command.request_id, &expired.hold, RowKind::Correction, now);
+        row.usage = command.usage;
+        row.cost = difference;
+        row.overrun = overrun;
+        row.provider_cost_nano_usd = price.provider_cost_nano_usd;
+        row.period_opened_at = period_opened_at;
+        describe(&mut row, command);
+        events.push(Event::Usage(Box::new(row)));
+    }
+    Settled {
+        charged: expired.charged.saturating_add(difference),
+        overrun,
+        remaining: state.head.free(configuration.budget).at_least_zero(),
+    }
+}
+
+fn describe(row: &mut UsageRow, command: &Settle) {
+    row.estimated = command.estimated;
+    row.outcome = command.outcome.clone();
+    row.latency_ms = Some(command.latency_ms);
+    row.first_token_ms = command.first_token_ms;
+    if let Some(served) = &command.served {
+        row.served = served.clone();
+    }
+}
+
+pub(super) fn row(request_id: RequestId, hold: &Hold, kind: RowKind, now: Timestamp) -> UsageRow {
+    UsageRow {
+        request_id,
+        kind,
+        tenant_id: hold.tenant_id.clone(),
+        key_id: hold.key_id.clone(),
+        model: hold.model.clone(),
+        served: hold.served.clone(),
+        usage: Usage::default(),
+        cost: NanoEur::ZERO,
+        overrun: NanoEur::ZERO,
+        provider_cost_nano_usd: 0,
+        tariff: hold.tariff,
+        period_opened_at: hold.period_opened_at,
+        estimated: false,
+        outcome: String::new(),
+        latency_ms: None,
+        first_token_ms: None,
+        tags: hold.tags.clone(),
+        at: now,
+        note: None,
+    }
+}
+
+/// Remembers an ended id until its `Reserve` can no longer be taken.
+fn remember(
+    state: &mut AccountState,
+    key: PartKey,
+    valid_until: Timestamp,
+    settled: &Settled,
+    now: Timestamp,
+) {
+    if valid_until > now {
+        state.put(key, Part::Ended(Ended { until: valid_until, settled: settled.clone() }));
+    } else {
+        state.remove(key);
+    }
+}
+
+fn give_back_tokens(head: &mut Head, configuration: &Configuration, tokens: u64, now: Timestamp) {
+    if let Some(limit) = configuration.tokens_per_minute {
+        head.tokens.give_back(tokens, limit, now);
+    }
+}
+
+fn nothing(state: &AccountState, configuration: &Configuration) -> Settled {
+    Settled {
+        charged: NanoEur::ZERO,
+        overrun: NanoEur::ZERO,
+        remaining: state.head.free(configuration.budget).at_least_zero(),
+    }
+}

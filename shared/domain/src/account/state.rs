@@ -1,0 +1,212 @@
+//! What an account remembers: a small head, and parts that are stored one by one.
+
+use super::{Configuration, Served, Settled};
+use crate::identity::RequestId;
+use crate::money::NanoEur;
+use crate::price::{Tariff, Usage};
+use crate::rate_limit::RateMeter;
+use crate::state_machine::{self, PartKey, State};
+use crate::time::Timestamp;
+use minicbor::{Decode, Encode};
+
+#[derive(Clone, Debug, Default, PartialEq, Encode, Decode)]
+pub struct Head {
+    #[n(0)]
+    pub last_seen: Timestamp,
+    /// The current period is the last; earlier ones stay until their last hold ends.
+    #[n(1)]
+    pub periods: Vec<Period>,
+    /// Money that carries over, including what open holds reserve of it.
+    #[n(2)]
+    pub top_up: NanoEur,
+    #[n(3)]
+    pub top_up_reserved: NanoEur,
+    #[n(4)]
+    pub open_holds: u32,
+    #[n(5)]
+    pub requests: RateMeter,
+    #[n(6)]
+    pub tokens: RateMeter,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Encode, Decode)]
+pub struct Period {
+    #[n(0)]
+    pub opened_at: Timestamp,
+    #[n(1)]
+    pub ends_at: Timestamp,
+    /// Everything charged in this period: the sum of its usage rows.
+    #[n(2)]
+    pub charged: NanoEur,
+    /// The share of `charged` that the plan paid.
+    #[n(3)]
+    pub plan_used: NanoEur,
+    #[n(4)]
+    pub plan_reserved: NanoEur,
+    #[n(5)]
+    pub open_holds: u32,
+}
+
+#[derive(Clone, Debug, PartialEq, Encode, Decode)]
+pub enum Part {
+    #[n(0)]
+    Configuration(#[n(0)] Box<Configuration>),
+    #[n(1)]
+    Hold(#[n(0)] Box<Hold>),
+    /// The hold has ended; remembered until its `Reserve` can no longer arrive.
+    #[n(2)]
+    Ended(#[n(0)] Ended),
+    /// The hold ran out and was charged by the stated rule; a late settlement may correct it.
+    #[n(3)]
+    Expired(#[n(0)] Box<Expired>),
+    /// A report, top-up or adjustment took effect.
+    #[n(4)]
+    Operation(#[n(0)] Ended),
+}
+
+/// Money set aside for a call, with all that its settlement needs: whatever changes meanwhile, it
+/// settles at these prices, in this period.
+#[derive(Clone, Debug, PartialEq, Encode, Decode)]
+pub struct Hold {
+    #[n(0)]
+    pub tenant_id: String,
+    #[n(1)]
+    pub key_id: Option<String>,
+    #[n(2)]
+    pub model: String,
+    #[n(3)]
+    pub served: Served,
+    #[n(4)]
+    pub tariff: Tariff,
+    #[n(5)]
+    pub plan: NanoEur,
+    #[n(6)]
+    pub top_up: NanoEur,
+    #[n(7)]
+    pub period_opened_at: Timestamp,
+    #[n(8)]
+    pub opened_at: Timestamp,
+    #[n(9)]
+    pub valid_until: Timestamp,
+    #[n(10)]
+    pub deadline: Timestamp,
+    /// What is charged if nobody settles: the input estimate, then the last checkpoint.
+    #[n(11)]
+    pub so_far: Usage,
+    #[n(12)]
+    pub output_ceiling: u64,
+    /// Tokens taken from the rate limit.
+    #[n(13)]
+    pub tokens: u64,
+    #[n(14)]
+    pub tags: Vec<String>,
+}
+
+impl Hold {
+    pub fn amount(&self) -> NanoEur {
+        self.plan.saturating_add(self.top_up)
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Encode, Decode)]
+pub struct Ended {
+    #[n(0)]
+    pub until: Timestamp,
+    #[n(1)]
+    pub settled: Settled,
+}
+
+#[derive(Clone, Debug, PartialEq, Encode, Decode)]
+pub struct Expired {
+    #[n(0)]
+    pub until: Timestamp,
+    #[n(1)]
+    pub hold: Hold,
+    #[n(2)]
+    pub charged: NanoEur,
+}
+
+impl state_machine::Part for Part {
+    fn due(&self) -> Timestamp {
+        match self {
+            Self::Configuration(_) => Timestamp::FAR_FUTURE,
+            Self::Hold(hold) => hold.deadline,
+            Self::Ended(ended) | Self::Operation(ended) => ended.until,
+            Self::Expired(expired) => expired.until,
+        }
+    }
+
+    fn wakes(&self) -> bool {
+        matches!(self, Self::Hold(_))
+    }
+}
+
+/// The kind of parts that only their own id asks for.
+pub(super) const OPERATION: u8 = 2;
+
+pub(super) const CONFIGURATION: PartKey = PartKey { kind: 0, id: [0; 16] };
+
+pub(super) const fn hold_key(request: RequestId) -> PartKey {
+    PartKey { kind: 1, id: request.0 }
+}
+
+pub(super) const fn operation_key(operation: RequestId) -> PartKey {
+    PartKey { kind: OPERATION, id: operation.0 }
+}
+
+impl State<Head, Part> {
+    pub(super) fn configuration(&self) -> Option<&Configuration> {
+        match self.part(CONFIGURATION) {
+            Some(Part::Configuration(configuration)) => Some(configuration),
+            _ => None,
+        }
+    }
+}
+
+impl Head {
+    pub(super) fn current(&self) -> &Period {
+        self.periods.last().expect("an account enters a period before every command")
+    }
+
+    pub(super) fn current_mut(&mut self) -> &mut Period {
+        self.periods.last_mut().expect("an account enters a period before every command")
+    }
+
+    /// The period that a hold was opened in; it stays as long as it has holds.
+    pub(super) fn period_mut(&mut self, opened_at: Timestamp) -> Option<&mut Period> {
+        self.periods.iter_mut().rev().find(|period| period.opened_at == opened_at)
+    }
+
+    /// Opens the period of `now` if the last one is over: on the first command after the boundary,
+    /// so that a late scheduler never matters.
+    pub(super) fn enter_period(&mut self, configuration: &Configuration, now: Timestamp) {
+        if self.periods.last().is_none_or(|current| current.ends_at <= now) {
+            self.open_period(configuration, now);
+        }
+    }
+
+    pub(super) fn open_period(&mut self, configuration: &Configuration, now: Timestamp) {
+        // Two resets within a millisecond are one.
+        if self.periods.last().is_some_and(|current| current.opened_at >= now) {
+            return;
+        }
+        let ends_at = configuration.period.next_boundary(now);
+        self.periods.retain(|period| period.open_holds > 0);
+        self.periods.push(Period { opened_at: now, ends_at, ..Period::default() });
+    }
+
+    /// What a call can still take: the plan's rest and the top-up's rest. Below zero when something
+    /// that is no call took more than there was.
+    pub(super) fn free(&self, budget: NanoEur) -> NanoEur {
+        self.plan_free(budget).saturating_add(self.top_up_free())
+    }
+
+    pub(super) fn plan_free(&self, budget: NanoEur) -> NanoEur {
+        let period = self.current();
+        budget.saturating_sub(period.plan_used).saturating_sub(period.plan_reserved)
+    }
+
+    pub(super) fn top_up_free(&self) -> NanoEur {
+        self.top_up.saturating_sub(self.top_up_reserved)
+    }
+}

@@ -1,0 +1,1 @@
+//! Claims about the account, as examples and as properties.

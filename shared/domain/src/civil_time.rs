@@ -1,0 +1,204 @@
+//! Calendar months in a tenant's time zone, and the periods of an account.
+//!
+//! Zones are the fixed offsets and the European Union's summer time (directive 2000/84/EC: from the
+//! last Sunday of March to the last Sunday of October, both at 01:00 UTC), which is exact for every
+//! zone of the Union and costs no zone database.
+
+use crate::time::Timestamp;
+use minicbor::{Decode, Encode};
+
+const HOUR: i64 = 3_600;
+const DAY: i64 = 86_400;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Zone {
+    /// Standard time's distance from UTC, east positive.
+    #[n(0)]
+    pub offset_minutes: i32,
+    #[n(1)]
+    pub eu_summer_time: bool,
+}
+
+impl Zone {
+    pub const UTC: Self = Self { offset_minutes: 0, eu_summer_time: false };
+    pub const BERLIN: Self = Self { offset_minutes: 60, eu_summer_time: true };
+
+    /// The zones a tenant can choose, by their IANA names.
+    pub fn parse(name: &str) -> Option<Self> {
+        let eu = |offset_minutes| Some(Self { offset_minutes, eu_summer_time: true });
+        match name {
+            "UTC" | "Etc/UTC" => Some(Self::UTC),
+            "Europe/Lisbon" | "Europe/Dublin" | "Europe/London" => eu(0),
+            "Europe/Berlin" | "Europe/Vienna" | "Europe/Zurich" | "Europe/Paris" | "Europe/Madrid"
+            | "Europe/Rome" | "Europe/Amsterdam" | "Europe/Brussels" | "Europe/Luxembourg"
+            | "Europe/Copenhagen" | "Europe/Stockholm" | "Europe/Oslo" | "Europe/Warsaw"
+            | "Europe/Prague" | "Europe/Budapest" | "Europe/Bratislava" | "Europe/Ljubljana"
+            | "Europe/Zagreb" | "Europe/Malta" => eu(60),
+            "Europe/Athens" | "Europe/Helsinki" | "Europe/Tallinn" | "Europe/Riga" | "Europe/Vilnius"
+            | "Europe/Sofia" | "Europe/Bucharest" => eu(120),
+            _ => None,
+        }
+    }
+
+    fn offset_at(self, utc_secs: i64) -> i64 {
+        let standard = i64::from(self.offset_minutes) * 60;
+        if self.eu_summer_time && is_eu_summer(utc_secs) { standard + HOUR } else { standard }
+    }
+
+    /// Midnight of a local day, as UTC seconds. No zone above changes its clock at midnight.
+    fn midnight(self, day: i64) -> i64 {
+        let standard = day * DAY - i64::from(self.offset_minutes) * 60;
+        standard - (self.offset_at(standard) - i64::from(self.offset_minutes) * 60)
+    }
+}
+
+/// When an account's budget starts anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct PeriodRule {
+    #[n(0)]
+    pub zone: Zone,
+    /// 1–31; in shorter months the last day.
+    #[n(1)]
+    pub anchor_day: u8,
+}
+
+impl PeriodRule {
+    pub const DEFAULT: Self = Self { zone: Zone::BERLIN, anchor_day: 1 };
+
+    /// The first boundary after `now`.
+    pub fn next_boundary(&self, now: Timestamp) -> Timestamp {
+        let now_secs = now.as_secs();
+        let local_day = (now_secs + self.zone.offset_at(now_secs)).div_euclid(DAY);
+        let (mut year, mut month, _) = civil_from_days(local_day);
+        loop {
+            let boundary = self.boundary_in(year, month);
+            if boundary > now {
+                return boundary;
+            }
+            (year, month) = if month == 12 { (year + 1, 1) } else { (year, month + 1) };
+        }
+    }
+
+    fn boundary_in(&self, year: i64, month: u32) -> Timestamp {
+        let day = u32::from(self.anchor_day.max(1)).min(days_in_month(year, month));
+        Timestamp::from_millis(self.zone.midnight(days_from_civil(year, month, day)) * 1000)
+    }
+}
+
+impl Timestamp {
+    /// RFC 3339 in UTC with milliseconds: `2026-11-01T00:00:00.000Z`.
+    pub fn to_rfc3339(self) -> String {
+        let (secs, millis) = (self.as_secs(), self.as_millis().rem_euclid(1000));
+        let (year, month, day) = civil_from_days(secs.div_euclid(DAY));
+        let of_day = secs.rem_euclid(DAY);
+        format!(
+            "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}.{millis:03}Z",
+            of_day / HOUR,
+            of_day / 60 % 60,
+            of_day % 60
+        )
+    }
+}
+
+fn is_eu_summer(utc_secs: i64) -> bool {
+    let (year, _, _) = civil_from_days(utc_secs.div_euclid(DAY));
+    let switch = |month| last_sunday(year, month) * DAY + HOUR;
+    (switch(3)..switch(10)).contains(&utc_secs)
+}
+
+/// The last Sunday of a month of 31 days, as days since the epoch (a Thursday).
+fn last_sunday(year: i64, month: u32) -> i64 {
+    let last = days_from_civil(year, month, 31);
+    last - (last + 4).rem_euclid(7)
+}
+
+fn days_in_month(year: i64, month: u32) -> u32 {
+    match month {
+        4 | 6 | 9 | 11 => 30,
+        2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
+        2 => 28,
+        _ => 31,
+    }
+}
+
+/// Days since 1970-01-01 in the proleptic Gregorian calendar: years start in March, so that the leap
+/// day is a year's last.
+fn days_from_civil(year: i64, month: u32, day: u32) -> i64 {
+    let year = if month <= 2 { year - 1 } else { year };
+    let era = year.div_euclid(400);
+    let of_era = year.rem_euclid(400);
+    let day_of_year = i64::from((153 * ((month + 9) % 12) + 2) / 5 + day - 1);
+    era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + day_of_year - 719_468
+}
+
+fn civil_from_days(days: i64) -> (i64, u32, u32) {
+    let days = days + 719_468;
+    let era = days.div_euclid(146_097);
+    let of_era = days.rem_euclid(146_097);
+    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let day_of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted = (5 * day_of_year + 2) / 153;
+    let day = (day_of_year - (153 * shifted + 2) / 5 + 1) as u32;
+    let month = ((shifted + 2) % 12 + 1) as u32;
+    (year_of_era + era * 400 + i64::from(month <= 2), month, day)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn boundaries(rule: PeriodRule, from: &str, count: usize) -> Vec<String> {
+        let mut at = Timestamp::from_millis(parse_utc(from) * 1000);
+        (0..count)
+            .map(|_| {
+                at = rule.next_boundary(at);
+                at.to_rfc3339()
+            })
+            .collect()
+    }
+
+    fn parse_utc(text: &str) -> i64 {
+        let n: Vec<i64> =
+            text.split(['-', 'T', ':', 'Z']).filter(|s| !s.is_empty()).map(|s| s.parse().unwrap()).collect();
+        days_from_civil(n[0], n[1] as u32, n[2] as u32) * DAY + n[3] * HOUR + n[4] * 60 + n[5]
+    }
+
+    #[test]
+    fn p13_months_begin_at_local_midnight_in_summer_and_winter() {
+        assert_eq!(
+            boundaries(PeriodRule::DEFAULT, "2026-02-10T12:00:00Z", 3),
+            ["2026-02-28T23:00:00.000Z", "2026-03-31T22:00:00.000Z", "2026-04-30T22:00:00.000Z"]
+        );
+        assert_eq!(
+            boundaries(PeriodRule::DEFAULT, "2026-09-30T22:00:00Z", 2),
+            ["2026-10-31T23:00:00.000Z", "2026-11-30T23:00:00.000Z"]
+        );
+    }
+
+    #[test]
+    fn p13_an_anchor_beyond_the_month_is_its_last_day() {
+        let rule = PeriodRule { zone: Zone::UTC, anchor_day: 31 };
+        assert_eq!(
+            boundaries(rule, "2028-01-31T00:00:00Z", 3),
+            ["2028-02-29T00:00:00.000Z", "2028-03-31T00:00:00.000Z", "2028-04-30T00:00:00.000Z"]
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn dates_and_days_are_inverse(days in -200_000i64..200_000) {
+            let (y, m, d) = civil_from_days(days);
+            prop_assert_eq!(days_from_civil(y, m, d), days);
+            prop_assert!((1..=12).contains(&m) && (1..=days_in_month(y, m)).contains(&d));
+        }
+
+        #[test]
+        fn p13_the_next_boundary_is_ahead_and_within_a_month(millis in 0i64..4_000_000_000_000, anchor_day in 1u8..=31) {
+            let now = Timestamp::from_millis(millis);
+            let next = PeriodRule { zone: Zone::BERLIN, anchor_day }.next_boundary(now);
+            prop_assert!(next > now);
+            prop_assert!(next.since(now).as_secs() <= 31 * 86_400 + 3_600);
+        }
+    }
+}

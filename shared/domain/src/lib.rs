@@ -1,0 +1,16 @@
+//! The rules, without I/O: what a call costs, who may make it, and what an account remembers.
+//!
+//! Nothing here knows a clock, a network or a host: time and chance arrive as arguments, so every
+//! rule runs natively in microseconds.
+
+pub mod account;
+pub mod api_key;
+pub mod civil_time;
+pub mod identity;
+pub mod money;
+pub mod price;
+pub mod provider_key;
+pub mod rate_limit;
+pub mod routing;
+pub mod state_machine;
+pub mod time;

@@ -1,0 +1,12 @@
+//! HTTP as our functions speak it: problems, requests at the door, answers.
+
+mod answer;
+mod problem;
+mod request;
+
+pub use answer::{json, json_bytes};
+pub use problem::{Problem, ProblemShape, rate_limit_headers};
+pub use request::{bearer_or_api_key, header, query_parameter};
+
+/// Larger bodies are refused with 413.
+pub const BODY_BYTES_MAX: usize = 8 << 20;

@@ -1,0 +1,276 @@
+//! How a state machine lies in rows, for every host that has rows.
+//!
+//! One row holds the head, and beside it the short-lived parts and undelivered events as long as they
+//! are small: so a step of a quiet account writes a single row, and one row is atomic by itself. What
+//! does not fit gets rows of its own, so that a step never costs more with a thousand open holds.
+
+use domain::state_machine::{Codec, Part, PartKey, State, StateMachine};
+use domain::time::Timestamp;
+use minicbor::{Decode, Encode};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+/// What lies beside the head at most: with it, the row stays within one page of SQLite.
+const INLINE_BYTES_MAX: usize = 3_000;
+/// A part that is due later than this gets its own row, so that it is not rewritten with the head.
+const INLINE_LIFE_MAX: core::time::Duration = core::time::Duration::from_secs(60 * 60);
+const LAYOUT: u32 = 1;
+
+/// One change of the stored rows. All changes of a step are stored, or none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Write {
+    Head(Vec<u8>),
+    Put { key: PartKey, due: Timestamp, value: Vec<u8> },
+    Delete { key: PartKey },
+    PutEvent { sequence: u64, value: Vec<u8> },
+    DeleteEventsThrough { sequence: u64 },
+}
+
+/// What a step answers, and what must be stored before anybody hears of it.
+pub struct Stepped<R> {
+    pub reply: R,
+    pub writes: Vec<Write>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LayoutError {
+    #[error("a stored row cannot be read")]
+    Unreadable,
+    #[error("the rows were written by a newer release")]
+    Newer,
+}
+
+#[derive(Encode, Decode)]
+struct StoredHead {
+    #[n(0)]
+    layout: u32,
+    #[cbor(n(1), with = "minicbor::bytes")]
+    head: Vec<u8>,
+    #[n(2)]
+    parts: Vec<StoredPart>,
+    #[n(3)]
+    events: Vec<StoredEvent>,
+    #[n(4)]
+    next_sequence: u64,
+    /// Events that lie in rows of their own.
+    #[n(5)]
+    row_events: u64,
+}
+
+#[derive(Encode, Decode)]
+struct StoredPart {
+    #[n(0)]
+    key: PartKey,
+    #[cbor(n(1), with = "minicbor::bytes")]
+    value: Vec<u8>,
+}
+
+#[derive(Encode, Decode)]
+struct StoredEvent {
+    #[n(0)]
+    sequence: u64,
+    #[cbor(n(1), with = "minicbor::bytes")]
+    value: Vec<u8>,
+}
+
+/// A machine in memory, and what is known of its rows. Discard it when a write fails.
+pub struct Resident<M: StateMachine> {
+    state: State<M::Head, M::Part>,
+    head: Vec<u8>,
+    inline_parts: BTreeMap<PartKey, Vec<u8>>,
+    inline_events: VecDeque<(u64, Vec<u8>)>,
+    inline_bytes: usize,
+    row_parts: BTreeSet<PartKey>,
+    /// Parts that are in memory for this step only.
+    visiting: Vec<PartKey>,
+    row_events: u64,
+    next_sequence: u64,
+}
+
+impl<M: StateMachine> Resident<M> {
+    /// From the head's row, if there is one. Rows of resident parts follow by [`Self::supply`].
+    pub fn load(row: Option<&[u8]>) -> Result<Self, LayoutError> {
+        let Some(row) = row else { return Ok(Self::empty()) };
+        let stored: StoredHead = decode(row)?;
+        if stored.layout > LAYOUT {
+            return Err(LayoutError::Newer);
+        }
+        let mut resident = Self { state: State::new(decode(&stored.head)?), ..Self::empty() };
+        resident.head = stored.head;
+        resident.next_sequence = stored.next_sequence;
+        resident.row_events = stored.row_events;
+        for part in stored.parts {
+            resident.state.load(part.key, decode(&part.value)?);
+            resident.inline_bytes += part.value.len();
+            resident.inline_parts.insert(part.key, part.value);
+        }
+        for event in stored.events {
+            resident.inline_bytes += event.value.len();
+            resident.inline_events.push_back((event.sequence, event.value));
+        }
+        Ok(resident)
+    }
+
+    fn empty() -> Self {
+        Self {
+            state: State::default(),
+            head: Vec::new(),
+            inline_parts: BTreeMap::new(),
+            inline_events: VecDeque::new(),
+            inline_bytes: 0,
+            row_parts: BTreeSet::new(),
+            visiting: Vec::new(),
+            row_events: 0,
+            next_sequence: 1,
+        }
+    }
+
+    /// The parts that `command` reads and that a host must look up, since they are not kept in memory.
+    pub fn missing(&self, command: &M::Command) -> Vec<PartKey> {
+        let absent = |key: &PartKey| !M::resident(*key) && self.state.part(*key).is_none();
+        M::reads(command).into_iter().filter(absent).collect()
+    }
+
+    /// Hands in a part from its own row.
+    pub fn supply(&mut self, key: PartKey, value: &[u8]) -> Result<(), LayoutError> {
+        self.state.load(key, decode(value)?);
+        self.in_own_row(key);
+        Ok(())
+    }
+
+    pub fn step(&mut self, command: M::Command, now: Timestamp) -> Stepped<M::Reply> {
+        self.state.undelivered = self.undelivered();
+        let outcome = M::step(&mut self.state, command, now);
+        let mut writes = Vec::new();
+        let mut inline_changed = false;
+        for key in self.state.take_changed() {
+            inline_changed |= self.place_part(key, now, &mut writes);
+        }
+        for event in outcome.events {
+            inline_changed |= self.place_event(encode(&event), &mut writes);
+        }
+        self.evict();
+        self.write_head(inline_changed, &mut writes);
+        Stepped { reply: outcome.reply, writes }
+    }
+
+    pub fn wake_at(&self) -> Option<Timestamp> {
+        self.state.wake_at()
+    }
+
+    pub fn undelivered(&self) -> u64 {
+        self.row_events + self.inline_events.len() as u64
+    }
+
+    /// Whether some events lie in rows of their own; those are older or younger than the inline ones.
+    pub const fn has_row_events(&self) -> bool {
+        self.row_events > 0
+    }
+
+    pub fn inline_events(&self) -> impl Iterator<Item = (u64, &[u8])> {
+        self.inline_events.iter().map(|(sequence, value)| (*sequence, value.as_slice()))
+    }
+
+    /// Drops every event up to `sequence`: they were acknowledged. `of_rows` is how many of them lay
+    /// in rows of their own.
+    pub fn acknowledge(&mut self, sequence: u64, of_rows: u64) -> Vec<Write> {
+        let mut writes = Vec::new();
+        if of_rows > 0 {
+            self.row_events = self.row_events.saturating_sub(of_rows);
+            writes.push(Write::DeleteEventsThrough { sequence });
+        }
+        while self.inline_events.front().is_some_and(|(first, _)| *first <= sequence) {
+            if let Some((_, value)) = self.inline_events.pop_front() {
+                self.inline_bytes -= value.len();
+            }
+        }
+        self.write_head(true, &mut writes);
+        writes
+    }
+
+    /// Returns whether the head's row must be written for it.
+    fn place_part(&mut self, key: PartKey, now: Timestamp, writes: &mut Vec<Write>) -> bool {
+        let was_inline = match self.inline_parts.remove(&key) {
+            Some(old) => {
+                self.inline_bytes -= old.len();
+                true
+            }
+            None => false,
+        };
+        let Some(part) = self.state.part(key) else {
+            if self.row_parts.remove(&key) {
+                writes.push(Write::Delete { key });
+            }
+            return was_inline;
+        };
+        let (due, value) = (part.due(), encode(part));
+        let fits = self.inline_bytes + value.len() <= INLINE_BYTES_MAX && due <= now.plus(INLINE_LIFE_MAX);
+        if fits && !self.row_parts.contains(&key) {
+            self.inline_bytes += value.len();
+            self.inline_parts.insert(key, value);
+            return true;
+        }
+        self.in_own_row(key);
+        writes.push(Write::Put { key, due, value });
+        was_inline
+    }
+
+    fn place_event(&mut self, value: Vec<u8>, writes: &mut Vec<Write>) -> bool {
+        let sequence = self.next_sequence;
+        self.next_sequence += 1;
+        if self.inline_bytes + value.len() <= INLINE_BYTES_MAX {
+            self.inline_bytes += value.len();
+            self.inline_events.push_back((sequence, value));
+        } else {
+            self.row_events += 1;
+            writes.push(Write::PutEvent { sequence, value });
+        }
+        true
+    }
+
+    fn in_own_row(&mut self, key: PartKey) {
+        self.row_parts.insert(key);
+        if !M::resident(key) {
+            self.visiting.push(key);
+        }
+    }
+
+    fn evict(&mut self) {
+        for key in self.visiting.drain(..) {
+            self.state.forget(key);
+            self.row_parts.remove(&key);
+        }
+    }
+
+    fn write_head(&mut self, inline_changed: bool, writes: &mut Vec<Write>) {
+        let head = encode(&self.state.head);
+        if !inline_changed && head == self.head {
+            return;
+        }
+        self.head = head;
+        writes.push(Write::Head(self.encode_row()));
+    }
+
+    fn encode_row(&self) -> Vec<u8> {
+        let part = |(key, value): (&PartKey, &Vec<u8>)| StoredPart { key: *key, value: value.clone() };
+        let event =
+            |(sequence, value): &(u64, Vec<u8>)| StoredEvent { sequence: *sequence, value: value.clone() };
+        encode(&StoredHead {
+            layout: LAYOUT,
+            head: self.head.clone(),
+            parts: self.inline_parts.iter().map(part).collect(),
+            events: self.inline_events.iter().map(event).collect(),
+            next_sequence: self.next_sequence,
+            row_events: self.row_events,
+        })
+    }
+}
+
+/// The bytes of a command, reply, part or event.
+pub fn encode<T: Codec>(value: &T) -> Vec<u8> {
+    minicbor::to_vec(value)
+        .expect("writing to memory does not fail, and derived encoders have no other error")
+}
+
+pub fn decode<T: Codec>(bytes: &[u8]) -> Result<T, LayoutError> {
+    minicbor::decode(bytes).map_err(|_| LayoutError::Unreadable)
+}
