@@ -62,16 +62,28 @@ pub fn issue(account: AccountId, secret: &[u8; 24], pepper: &Pepper<'_>) -> Stri
     format!("{PREFIX}{}", to_base62(&bytes))
 }
 
-/// The account that a key names, if its check holds under the pepper of its version.
-pub fn parse<'a>(key: &str, pepper: impl FnOnce(u8) -> Option<&'a [u8]>) -> Option<AccountId> {
-    let bytes = from_base62(key.strip_prefix(PREFIX)?)?;
-    let version = bytes[0];
-    let secret = pepper(version)?;
-    let expected = check(&bytes[..CHECKED], &Pepper { version, secret });
-    if !bool::from(expected.ct_eq(&bytes[CHECKED..])) {
-        return None;
+/// A key of the right form. It proves nothing until it is checked.
+pub struct UncheckedKey([u8; BYTES]);
+
+impl UncheckedKey {
+    pub fn read(key: &str) -> Option<Self> {
+        from_base62(key.strip_prefix(PREFIX)?).map(Self)
     }
-    Some(AccountId::new(Home::from_byte(bytes[1])?, bytes[2..18].try_into().ok()?))
+
+    /// Which pepper checks it.
+    pub const fn pepper_version(&self) -> u8 {
+        self.0[0]
+    }
+
+    /// The account that the key names, if its check holds under the pepper of its version.
+    pub fn check(&self, pepper: &[u8]) -> Option<AccountId> {
+        let bytes = &self.0;
+        let expected = check(&bytes[..CHECKED], &Pepper { version: bytes[0], secret: pepper });
+        if !bool::from(expected.ct_eq(&bytes[CHECKED..])) {
+            return None;
+        }
+        Some(AccountId::new(Home::from_byte(bytes[1])?, bytes[2..18].try_into().ok()?))
+    }
 }
 
 /// What may be shown of a key for recognition: the prefix and its last four digits.
@@ -152,8 +164,8 @@ mod tests {
 
     const PEPPER: Pepper<'static> = Pepper { version: 1, secret: b"a pepper for tests" };
 
-    fn lookup(version: u8) -> Option<&'static [u8]> {
-        (version == PEPPER.version).then_some(PEPPER.secret)
+    fn account_of(key: &str) -> Option<AccountId> {
+        UncheckedKey::read(key)?.check(PEPPER.secret)
     }
 
     proptest! {
@@ -162,7 +174,7 @@ mod tests {
             let account = AccountId::new(if eu { Home::Eu } else { Home::Any }, id);
             let key = issue(account, &secret, &PEPPER);
             prop_assert_eq!(key.len(), PREFIX.len() + DIGITS);
-            prop_assert_eq!(parse(&key, lookup), Some(account));
+            prop_assert_eq!(account_of(&key), Some(account));
         }
 
         #[test]
@@ -171,20 +183,20 @@ mod tests {
             let mut forged = key.into_bytes();
             let at = PREFIX.len() + at;
             forged[at] = ALPHABET[usize::from((digit_value(forged[at]).unwrap() + by) % 62)];
-            prop_assert_eq!(parse(core::str::from_utf8(&forged).unwrap(), lookup), None);
+            prop_assert_eq!(account_of(core::str::from_utf8(&forged).unwrap()), None);
         }
 
         #[test]
         fn no_text_panics(text in ".{0,100}") {
-            parse(&text, lookup);
-            parse(&format!("{PREFIX}{text}"), lookup);
+            account_of(&text);
+            account_of(&format!("{PREFIX}{text}"));
             preview(&text);
         }
     }
 
     #[test]
-    fn a_key_of_a_dropped_pepper_is_dead() {
+    fn a_key_of_another_pepper_is_dead() {
         let key = issue(AccountId::new(Home::Eu, [1; 16]), &[2; 24], &Pepper { version: 9, secret: b"old" });
-        assert_eq!(parse(&key, lookup), None);
+        assert_eq!(account_of(&key), None);
     }
 }

@@ -100,6 +100,54 @@ impl Timestamp {
     }
 }
 
+impl Timestamp {
+    /// Reads RFC 3339: `2026-11-01T00:00:00Z`, `2026-11-01T01:00:00.5+01:00`. Digits beyond the
+    /// millisecond are dropped.
+    pub fn parse_rfc3339(text: &str) -> Option<Self> {
+        let (date, time) = text.split_once(['T', 't'])?;
+        let [year, month, day] = numbers(date, '-', [4, 2, 2])?;
+        let zone_at = time.find(['Z', 'z', '+', '-'])?;
+        let (time, zone) = time.split_at(zone_at);
+        let (time, fraction) = time.split_once('.').unwrap_or((time, "0"));
+        let [hour, minute, second] = numbers(time, ':', [2, 2, 2])?;
+        let month = u32::try_from(month).ok().filter(|month| (1..=12).contains(month))?;
+        let day = u32::try_from(day).ok().filter(|day| (1..=days_in_month(year, month)).contains(day))?;
+        // 60 is a leap second, which this clock does not have.
+        let valid = hour < 24 && minute < 60 && second <= 60;
+        if !valid || fraction.is_empty() || !fraction.bytes().all(|b| b.is_ascii_digit()) {
+            return None;
+        }
+        let millis: i64 = format!("{fraction:0<3}").get(..3)?.parse().ok()?;
+        let local = days_from_civil(year, month, day) * DAY + hour * HOUR + minute * 60 + second;
+        Some(Self::from_millis((local - zone_offset(zone)?) * 1000 + millis))
+    }
+}
+
+/// Seconds east of UTC: `Z`, `+01:00`.
+fn zone_offset(zone: &str) -> Option<i64> {
+    if zone.eq_ignore_ascii_case("z") {
+        return Some(0);
+    }
+    let (sign, rest) = zone.split_at_checked(1)?;
+    let [hours, minutes] = numbers(rest, ':', [2, 2])?;
+    let offset = hours * HOUR + minutes * 60;
+    (hours < 24 && minutes < 60).then_some(if sign == "-" { -offset } else { offset })
+}
+
+/// Decimal numbers of fixed widths with a separator between them.
+fn numbers<const N: usize>(text: &str, separator: char, widths: [usize; N]) -> Option<[i64; N]> {
+    let mut parts = text.split(separator);
+    let mut values = [0; N];
+    for (value, width) in values.iter_mut().zip(widths) {
+        let part = parts.next()?;
+        if part.len() != width || !part.bytes().all(|b| b.is_ascii_digit()) {
+            return None;
+        }
+        *value = part.parse().ok()?;
+    }
+    parts.next().is_none().then_some(values)
+}
+
 fn is_eu_summer(utc_secs: i64) -> bool {
     let (year, _, _) = civil_from_days(utc_secs.div_euclid(DAY));
     let switch = |month| last_sunday(year, month) * DAY + HOUR;
@@ -185,7 +233,46 @@ mod tests {
         );
     }
 
+    #[test]
+    fn instants_are_read_with_their_zone() {
+        for (text, printed) in [
+            ("2026-11-01T00:00:00Z", "2026-11-01T00:00:00.000Z"),
+            ("2026-11-01T01:00:00.5+01:00", "2026-11-01T00:00:00.500Z"),
+            ("2028-02-29t23:59:59.123456z", "2028-02-29T23:59:59.123Z"),
+            ("2026-10-31T22:30:00-01:30", "2026-11-01T00:00:00.000Z"),
+        ] {
+            assert_eq!(Timestamp::parse_rfc3339(text).map(Timestamp::to_rfc3339).as_deref(), Some(printed));
+        }
+        for wrong in [
+            "",
+            "2026-11-01",
+            "2026-11-01T00:00:00",
+            "2026-02-29T00:00:00Z",
+            "2026-13-01T00:00:00Z",
+            "2026-11-01T24:00:00Z",
+            "2026-11-01T00:00:00.Z",
+            "2026-11-01T00:00Z",
+            "+026-11-01T00:00:00Z",
+            "2026-11-01T00:00:00+1:00",
+            "2026-11-01T00:00:00é",
+            "2026-11-01 00:00:00Z",
+        ] {
+            assert_eq!(Timestamp::parse_rfc3339(wrong), None, "{wrong}");
+        }
+    }
+
     proptest! {
+        #[test]
+        fn printed_instants_are_read_back(millis in 0i64..4_000_000_000_000) {
+            let at = Timestamp::from_millis(millis);
+            prop_assert_eq!(Timestamp::parse_rfc3339(&at.to_rfc3339()), Some(at));
+        }
+
+        #[test]
+        fn no_text_panics_as_an_instant(text in ".{0,40}", near in "[0-9TtZz:+.é-]{10,30}") {
+            let _ = (Timestamp::parse_rfc3339(&text), Timestamp::parse_rfc3339(&near));
+        }
+
         #[test]
         fn dates_and_days_are_inverse(days in -200_000i64..200_000) {
             let (y, m, d) = civil_from_days(days);

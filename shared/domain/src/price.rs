@@ -137,6 +137,18 @@ impl Tariff {
         })
     }
 
+    /// For worst cases: input at the dearest price that a text input token may turn out to have (plain,
+    /// cached, written to a cache), output likewise (plain, reasoning).
+    #[must_use]
+    pub fn dearest(&self) -> Self {
+        let p = self.prices;
+        // `None` is the smallest: only a known base price makes a unit known.
+        let input =
+            p.input.map(|base| base.max(p.cached_input.unwrap_or(base)).max(p.cache_write.unwrap_or(base)));
+        let output = p.output.map(|base| base.max(p.reasoning.unwrap_or(base)));
+        Self { prices: Prices { input, output, ..p }, ..*self }
+    }
+
     /// Whether a plain text call can be priced at all.
     pub fn prices_text(&self) -> bool {
         self.prices.input.is_some() && self.prices.output.is_some() && self.eur_per_usd_millionths > 0

@@ -17,6 +17,20 @@ pub enum ProviderKeyError {
     Malformed,
     #[error("a sealed provider key does not open: another master key or provider sealed it")]
     WrongKey,
+    #[error("the master key is not 64 hexadecimal digits")]
+    MasterKey,
+}
+
+/// The master key from its 64 hexadecimal digits.
+pub fn master_key(hex: &str) -> Result<[u8; 32], ProviderKeyError> {
+    let mut key = [0; 32];
+    if hex.len() != 64 || !hex.is_ascii() {
+        return Err(ProviderKeyError::MasterKey);
+    }
+    for (at, byte) in key.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(&hex[2 * at..2 * at + 2], 16).map_err(|_| ProviderKeyError::MasterKey)?;
+    }
+    Ok(key)
 }
 
 /// `nonce` must be random and used once.

@@ -85,7 +85,8 @@ pub struct PriceFields {
 
 impl From<PriceFields> for Prices {
     fn from(fields: PriceFields) -> Self {
-        let PriceFields { input, cached_input, cache_write, output, reasoning, audio_input, audio_output } = fields;
+        let PriceFields { input, cached_input, cache_write, output, reasoning, audio_input, audio_output } =
+            fields;
         Self {
             input: input.map(NanoUsdPerMillion),
             cached_input: cached_input.map(NanoUsdPerMillion),

@@ -9,10 +9,15 @@ use domain::time::Timestamp;
 use minicbor::{Decode, Encode};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+#[cfg(test)]
+mod tests;
+
 /// What lies beside the head at most: with it, the row stays within one page of SQLite.
 const INLINE_BYTES_MAX: usize = 3_000;
 /// A part that is due later than this gets its own row, so that it is not rewritten with the head.
 const INLINE_LIFE_MAX: core::time::Duration = core::time::Duration::from_secs(60 * 60);
+/// What keys, sequences and the encoding's own bytes add to a value beside the head, rounded up.
+const INLINE_FRAME: usize = 28;
 const LAYOUT: u32 = 1;
 
 /// One change of the stored rows. All changes of a step are stored, or none.
@@ -100,11 +105,11 @@ impl<M: StateMachine> Resident<M> {
         resident.row_events = stored.row_events;
         for part in stored.parts {
             resident.state.load(part.key, decode(&part.value)?);
-            resident.inline_bytes += part.value.len();
+            resident.inline_bytes += framed(&part.value);
             resident.inline_parts.insert(part.key, part.value);
         }
         for event in stored.events {
-            resident.inline_bytes += event.value.len();
+            resident.inline_bytes += framed(&event.value);
             resident.inline_events.push_back((event.sequence, event.value));
         }
         Ok(resident)
@@ -113,7 +118,8 @@ impl<M: StateMachine> Resident<M> {
     fn empty() -> Self {
         Self {
             state: State::default(),
-            head: Vec::new(),
+            // As if it were stored: a machine that was never anything else stores nothing.
+            head: encode(&M::Head::default()),
             inline_parts: BTreeMap::new(),
             inline_events: VecDeque::new(),
             inline_bytes: 0,
@@ -180,7 +186,7 @@ impl<M: StateMachine> Resident<M> {
         }
         while self.inline_events.front().is_some_and(|(first, _)| *first <= sequence) {
             if let Some((_, value)) = self.inline_events.pop_front() {
-                self.inline_bytes -= value.len();
+                self.inline_bytes -= framed(&value);
             }
         }
         self.write_head(true, &mut writes);
@@ -191,7 +197,7 @@ impl<M: StateMachine> Resident<M> {
     fn place_part(&mut self, key: PartKey, now: Timestamp, writes: &mut Vec<Write>) -> bool {
         let was_inline = match self.inline_parts.remove(&key) {
             Some(old) => {
-                self.inline_bytes -= old.len();
+                self.inline_bytes -= framed(&old);
                 true
             }
             None => false,
@@ -203,9 +209,9 @@ impl<M: StateMachine> Resident<M> {
             return was_inline;
         };
         let (due, value) = (part.due(), encode(part));
-        let fits = self.inline_bytes + value.len() <= INLINE_BYTES_MAX && due <= now.plus(INLINE_LIFE_MAX);
+        let fits = self.inline_bytes + framed(&value) <= INLINE_BYTES_MAX && due <= now.plus(INLINE_LIFE_MAX);
         if fits && !self.row_parts.contains(&key) {
-            self.inline_bytes += value.len();
+            self.inline_bytes += framed(&value);
             self.inline_parts.insert(key, value);
             return true;
         }
@@ -217,8 +223,8 @@ impl<M: StateMachine> Resident<M> {
     fn place_event(&mut self, value: Vec<u8>, writes: &mut Vec<Write>) -> bool {
         let sequence = self.next_sequence;
         self.next_sequence += 1;
-        if self.inline_bytes + value.len() <= INLINE_BYTES_MAX {
-            self.inline_bytes += value.len();
+        if self.inline_bytes + framed(&value) <= INLINE_BYTES_MAX {
+            self.inline_bytes += framed(&value);
             self.inline_events.push_back((sequence, value));
         } else {
             self.row_events += 1;
@@ -263,6 +269,10 @@ impl<M: StateMachine> Resident<M> {
             row_events: self.row_events,
         })
     }
+}
+
+const fn framed(value: &[u8]) -> usize {
+    value.len() + INLINE_FRAME
 }
 
 /// The bytes of a command, reply, part or event.

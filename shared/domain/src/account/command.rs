@@ -35,6 +35,9 @@ pub enum Command {
     /// Sent by the host when something is due.
     #[n(10)]
     Wake,
+    /// Who is this, and may they act? Reserves nothing.
+    #[n(11)]
+    Authorize(#[n(0)] KeyHash),
 }
 
 /// The directory's rows for this account, as one versioned snapshot. Never carries spend.

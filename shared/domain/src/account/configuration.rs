@@ -51,6 +51,14 @@ pub enum Status {
 }
 
 impl Status {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Active => "active",
+            Self::Suspended => "suspended",
+        }
+    }
+
     /// Reads the directory's words; what it does not know is not active.
     pub fn parse(text: &str) -> Self {
         match text {

@@ -65,6 +65,8 @@ pub struct UsageRow {
     pub model: String,
     #[n(5)]
     pub served: Served,
+    /// A correction's usage and provider cost are the whole call's: they replace those of the row that
+    /// it corrects, while cost and overrun are differences.
     #[n(6)]
     pub usage: Usage,
     /// What was charged.

@@ -1,7 +1,7 @@
 //! The stated rule for the lost: a hold that runs out is charged at its last checkpoint, with none at
 //! its input estimate; never zero, never above the hold.
 
-use super::state::{Expired, Part};
+use super::state::{Expired, Head, Part};
 use super::*;
 use crate::identity::RequestId;
 
@@ -9,20 +9,32 @@ pub(super) fn end_what_is_due(state: &mut AccountState, now: Timestamp, events: 
     while let Some(key) = state.first_due(now) {
         match state.remove(key) {
             Some(Part::Hold(hold)) => {
-                let (price, _) = settle::price_within(&hold, &hold.tariff, &hold.so_far);
+                let (price, overrun) = settle::price_within(&hold, &hold.so_far);
                 settle::charge(&mut state.head, &hold, price.cost);
                 let mut row = settle::row(RequestId(key.id), &hold, RowKind::Call, now);
                 row.usage = hold.so_far;
                 row.cost = price.cost;
+                row.overrun = overrun;
                 row.provider_cost_nano_usd = price.provider_cost_nano_usd;
                 row.estimated = true;
                 row.outcome = "expired".into();
                 events.push(Event::Usage(Box::new(row)));
+                if let Some(period) = state.head.period_mut(hold.period_opened_at) {
+                    period.correctable += 1;
+                }
                 let until = hold.deadline.max(now).plus(LATE_SETTLE);
                 let expired = Expired { until, charged: price.cost, hold: *hold };
                 state.put(key, Part::Expired(Box::new(expired)));
             }
+            Some(Part::Expired(expired)) => no_longer_correctable(&mut state.head, &expired),
             Some(_) | None => {}
         }
+    }
+}
+
+/// Lets go of the expired hold's period.
+pub(super) fn no_longer_correctable(head: &mut Head, expired: &Expired) {
+    if let Some(period) = head.period_mut(expired.hold.period_opened_at) {
+        period.correctable = period.correctable.saturating_sub(1);
     }
 }

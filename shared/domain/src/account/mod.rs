@@ -198,7 +198,11 @@ impl StateMachine for Account {
 
     fn reads(command: &Command) -> Vec<PartKey> {
         let own = match command {
-            Command::Configure(_) | Command::Inspect | Command::Reset | Command::Wake => None,
+            Command::Configure(_)
+            | Command::Inspect
+            | Command::Reset
+            | Command::Wake
+            | Command::Authorize(_) => None,
             Command::Reserve(c) => Some(state::hold_key(c.request_id)),
             Command::Checkpoint(c) => Some(state::hold_key(c.request_id)),
             Command::Settle(c) => Some(state::hold_key(c.request_id)),
@@ -236,7 +240,7 @@ fn decide(state: &mut AccountState, command: Command, now: Timestamp, events: &m
         // A name that was never configured stores nothing.
         return match command {
             Command::Configure(c) => configuration::configure(state, *c, now),
-            Command::Reserve(_) => Reply::Refused(Refusal::InvalidKey),
+            Command::Reserve(_) | Command::Authorize(_) => Reply::Refused(Refusal::InvalidKey),
             _ => Reply::NotConfigured,
         };
     };
@@ -247,7 +251,7 @@ fn decide(state: &mut AccountState, command: Command, now: Timestamp, events: &m
         Command::Reserve(c) => reserve::reserve(state, &configuration, *c, now),
         Command::Checkpoint(c) => settle::checkpoint(state, c, now),
         Command::Settle(c) => settle::settle(state, &configuration, &c, now, events),
-        Command::Release(c) => settle::release(state, &configuration, c, now),
+        Command::Release(c) => settle::release(state, &configuration, c, now, events),
         Command::Report(c) => report::report(state, &configuration, *c, now, events),
         Command::TopUp(c) => report::top_up(state, &configuration, c, now),
         Command::Adjust(c) => report::adjust(state, &configuration, c, now, events),
@@ -257,6 +261,10 @@ fn decide(state: &mut AccountState, command: Command, now: Timestamp, events: &m
         }
         Command::Inspect => balance(state, &configuration),
         Command::Wake => Reply::Done,
+        Command::Authorize(key) => match reserve::authorize(&configuration, Some(&key), now) {
+            Ok(_) => balance(state, &configuration),
+            Err(refusal) => Reply::Refused(refusal),
+        },
     }
 }
 

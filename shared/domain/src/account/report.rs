@@ -16,7 +16,10 @@ pub(super) fn report(
         return reply;
     }
     let price = match command.cost {
-        Some(cost) => Price { cost, provider_cost_nano_usd: 0 },
+        // A negative cost would be a credit, which only an adjustment gives.
+        Some(cost) => Price { cost: cost.at_least_zero(), provider_cost_nano_usd: 0 },
+        // An unknown rate is an unknown price.
+        None if command.tariff.eur_per_usd_millionths == 0 => return Reply::Refused(Refusal::Unpriced),
         None => match command.tariff.price(&command.usage) {
             Ok(price) => price,
             Err(_) => return Reply::Refused(Refusal::Unpriced),
@@ -44,7 +47,8 @@ pub(super) fn top_up(
     if let Some(reply) = repeated(state, command.operation_id) {
         return reply;
     }
-    state.head.top_up = state.head.top_up.saturating_add(command.amount);
+    // Never less than what open holds reserve of it.
+    state.head.top_up = state.head.top_up.saturating_add(command.amount.at_least_zero());
     finish(state, configuration, command.operation_id, NanoEur::ZERO, now)
 }
 
@@ -58,9 +62,7 @@ pub(super) fn adjust(
     if let Some(reply) = repeated(state, command.operation_id) {
         return reply;
     }
-    let period = state.head.current_mut();
-    period.charged = period.charged.saturating_add(command.amount);
-    period.plan_used = period.plan_used.saturating_add(command.amount);
+    spend(&mut state.head, configuration, command.amount);
     let mut row =
         own_row(state, configuration, command.operation_id, RowKind::Adjustment, command.amount, now);
     row.note = Some(command.reason);
@@ -68,7 +70,8 @@ pub(super) fn adjust(
     finish(state, configuration, command.operation_id, command.amount, now)
 }
 
-/// The plan pays first, then the top-up; what neither covers puts the plan over its budget.
+/// The plan pays first, then the top-up; what neither covers puts the plan over its budget. A credit goes
+/// to the plan.
 fn spend(head: &mut Head, configuration: &Configuration, cost: NanoEur) {
     let from_plan = cost.min(head.plan_free(configuration.budget).at_least_zero());
     let from_top_up = cost.saturating_sub(from_plan).min(head.top_up_free().at_least_zero());

@@ -2,6 +2,7 @@
 
 use super::state::{Hold, Part, hold_key};
 use super::*;
+use crate::api_key::KeyHash;
 use crate::price::{Tariff, Usage};
 
 pub(super) fn reserve(
@@ -30,7 +31,10 @@ fn admit(
     command: &Reserve,
     now: Timestamp,
 ) -> Result<Admission, Refusal> {
-    let key_id = authenticate(configuration, command, now)?;
+    let key_id = authorize(configuration, command.key.as_ref(), now)?;
+    if !configuration.models.allows(&command.model) {
+        return Err(Refusal::ModelNotAllowed);
+    }
     match state.part(hold_key(command.request_id)) {
         Some(Part::Hold(hold)) => {
             let reserved = reserved(&state.head, configuration, hold.amount(), hold.output_ceiling, now);
@@ -58,12 +62,13 @@ fn admit(
     Ok(Admission::New { key_id, output_ceiling, hold })
 }
 
-fn authenticate(
+/// The key's id, if the key is good and user and tenant are active.
+pub(super) fn authorize(
     configuration: &Configuration,
-    command: &Reserve,
+    key: Option<&KeyHash>,
     now: Timestamp,
 ) -> Result<Option<String>, Refusal> {
-    let key_id = match &command.key {
+    let key_id = match key {
         Some(hash) => Some(configuration.key(hash, now).ok_or(Refusal::InvalidKey)?.id.clone()),
         None => None,
     };
@@ -72,9 +77,6 @@ fn authenticate(
     }
     if configuration.tenant_status != Status::Active {
         return Err(Refusal::TenantInactive);
-    }
-    if !configuration.models.allows(&command.model) {
-        return Err(Refusal::ModelNotAllowed);
     }
     Ok(key_id)
 }
@@ -107,15 +109,20 @@ fn check_rates(
 /// The output ceiling and its price, if it fits what is free; a hold is never shrunk unless asked for.
 fn fit(head: &Head, configuration: &Configuration, command: &Reserve) -> Result<(u64, NanoEur), Refusal> {
     let free = head.free(configuration.budget);
-    let worst = command.tariff.price(&command.worst_case).map_err(|_| Refusal::Unpriced)?.cost;
+    let dearest = command.tariff.dearest();
+    if dearest.eur_per_usd_millionths == 0 {
+        // An unknown rate is an unknown price.
+        return Err(Refusal::Unpriced);
+    }
+    let worst = dearest.price(&command.worst_case).map_err(|_| Refusal::Unpriced)?.cost;
     // Once something that is no call went beyond the limit, not even a free call passes.
     if worst <= free && !free.is_negative() {
         return Ok((command.worst_case.output, worst));
     }
-    let affordable = affordable_output(&command.tariff, &command.worst_case, free, command.choices.max(1));
+    let affordable = affordable_output(&dearest, &command.worst_case, free, command.choices.max(1));
     if let Some(output) = affordable.filter(|_| command.clamp || configuration.clamp) {
         let clamped = Usage { output, ..command.worst_case };
-        let cost = command.tariff.price(&clamped).map_err(|_| Refusal::Unpriced)?.cost;
+        let cost = dearest.price(&clamped).map_err(|_| Refusal::Unpriced)?.cost;
         return Ok((output, cost));
     }
     Err(Refusal::Budget(Box::new(BudgetRefusal {
@@ -142,7 +149,7 @@ pub(super) fn affordable_output(
     if free.is_negative() || !fits(1) {
         return None;
     }
-    let (mut fitting, mut too_much) = (1, worst_case.output / choices + 1);
+    let (mut fitting, mut too_much) = (1, (worst_case.output / choices).saturating_add(1));
     while too_much - fitting > 1 {
         let middle = fitting + (too_much - fitting) / 2;
         if fits(middle) { fitting = middle } else { too_much = middle }
@@ -160,13 +167,17 @@ fn open(
     now: Timestamp,
 ) -> Reply {
     let head = &mut state.head;
-    let tokens = command.worst_case.total();
     if let Some(limit) = configuration.requests_per_minute {
         head.requests.take(1, limit, now);
     }
-    if let Some(limit) = configuration.tokens_per_minute {
-        head.tokens.take(tokens, limit, now);
-    }
+    let tokens = match configuration.tokens_per_minute {
+        Some(limit) => {
+            let tokens = command.worst_case.total();
+            head.tokens.take(tokens, limit, now);
+            tokens
+        }
+        None => 0,
+    };
     let plan = amount.min(head.plan_free(configuration.budget).at_least_zero());
     let top_up = amount.saturating_sub(plan);
     head.open_holds += 1;

@@ -3,7 +3,7 @@
 use super::state::{Ended, Expired, Hold, Part, hold_key};
 use super::*;
 use crate::identity::RequestId;
-use crate::price::{Price, Tariff, Usage};
+use crate::price::{Price, Usage};
 
 /// Cumulative and monotonous: a lower or late checkpoint changes nothing.
 pub(super) fn checkpoint(state: &mut AccountState, command: Checkpoint, now: Timestamp) -> Reply {
@@ -37,9 +37,15 @@ pub(super) fn settle(
         }
         Some(Part::Expired(expired)) => {
             let expired = (**expired).clone();
-            let settled = correct(state, configuration, &expired, command, now, events);
-            state.put(key, Part::Ended(Ended { until: expired.until, settled: settled.clone() }));
-            Reply::Settled(settled)
+            Reply::Settled(correct(
+                state,
+                configuration,
+                command.request_id,
+                &expired,
+                Some(command),
+                now,
+                events,
+            ))
         }
         Some(Part::Ended(ended)) => Reply::Repeated(ended.settled.clone()),
         _ => Reply::Unknown,
@@ -51,16 +57,22 @@ pub(super) fn release(
     configuration: &Configuration,
     command: Release,
     now: Timestamp,
+    events: &mut Vec<Event>,
 ) -> Reply {
     let key = hold_key(command.request_id);
     match state.part(key) {
         Some(Part::Hold(hold)) => {
             let hold = (**hold).clone();
             charge(&mut state.head, &hold, NanoEur::ZERO);
-            give_back_tokens(&mut state.head, configuration, hold.tokens, now);
+            give_back_tokens(&mut state.head, configuration, &hold, 0, now);
             let settled = nothing(state, configuration);
             remember(state, key, hold.valid_until, &settled, now);
             Reply::Settled(settled)
+        }
+        // Charged by the rule for the lost, and then it turns out that nothing was served.
+        Some(Part::Expired(expired)) => {
+            let expired = (**expired).clone();
+            Reply::Settled(correct(state, configuration, command.request_id, &expired, None, now, events))
         }
         Some(Part::Ended(ended)) => Reply::Repeated(ended.settled.clone()),
         // The `Reserve` may still be on its way: it must not open a hold that nobody ends.
@@ -90,9 +102,9 @@ pub(super) fn charge(head: &mut Head, hold: &Hold, cost: NanoEur) {
 }
 
 /// What `usage` costs within the hold. A unit without a price costs the whole hold: never zero.
-pub(super) fn price_within(hold: &Hold, tariff: &Tariff, usage: &Usage) -> (Price, NanoEur) {
+pub(super) fn price_within(hold: &Hold, usage: &Usage) -> (Price, NanoEur) {
     let amount = hold.amount();
-    let Ok(price) = tariff.price(usage) else {
+    let Ok(price) = hold.tariff.price(usage) else {
         return (Price { cost: amount, provider_cost_nano_usd: 0 }, NanoEur::ZERO);
     };
     let overrun = price.cost.saturating_sub(amount).at_least_zero();
@@ -107,10 +119,9 @@ fn end(
     now: Timestamp,
     events: &mut Vec<Event>,
 ) -> Settled {
-    let (price, overrun) = price_within(hold, &hold.tariff, &command.usage);
+    let (price, overrun) = price_within(hold, &command.usage);
     charge(&mut state.head, hold, price.cost);
-    let unused = hold.tokens.saturating_sub(command.usage.total());
-    give_back_tokens(&mut state.head, configuration, unused, now);
+    give_back_tokens(&mut state.head, configuration, hold, command.usage.total(), now);
     let mut row = row(command.request_id, hold, RowKind::Call, now);
     row.usage = command.usage;
     row.cost = price.cost;
@@ -121,37 +132,65 @@ fn end(
     Settled { charged: price.cost, overrun, remaining: state.head.free(configuration.budget).at_least_zero() }
 }
 
-/// A late settlement of an expired hold: down always; up only within the old hold and the free money.
+/// A late end of an expired hold: down always; up only within the old hold and the free money. Without a
+/// settlement, nothing was served.
 fn correct(
     state: &mut AccountState,
     configuration: &Configuration,
+    request_id: RequestId,
     expired: &Expired,
-    command: &Settle,
+    settle: Option<&Settle>,
     now: Timestamp,
     events: &mut Vec<Event>,
 ) -> Settled {
-    let (price, overrun) = price_within(&expired.hold, &expired.hold.tariff, &command.usage);
-    let free = state.head.free(configuration.budget).at_least_zero();
-    let difference = price.cost.saturating_sub(expired.charged).min(free);
-    if !difference.is_zero() {
-        let period = state.head.current_mut();
-        period.charged = period.charged.saturating_add(difference);
-        period.plan_used = period.plan_used.saturating_add(difference);
-        let period_opened_at = period.opened_at;
-        let mut row = row(command.request_id, &expired.hold, RowKind::Correction, now);
-        row.usage = command.usage;
+    let hold = &expired.hold;
+    let usage = settle.map_or_else(Usage::default, |settle| settle.usage);
+    let (price, overrun) = price_within(hold, &usage);
+    let difference = recharge(&mut state.head, configuration.budget, expired, price.cost);
+    let more_overrun = overrun.saturating_sub(price_within(hold, &hold.so_far).1);
+    if !difference.is_zero() || !more_overrun.is_zero() {
+        let mut row = row(request_id, hold, RowKind::Correction, now);
+        row.usage = usage;
         row.cost = difference;
-        row.overrun = overrun;
+        row.overrun = more_overrun;
         row.provider_cost_nano_usd = price.provider_cost_nano_usd;
-        row.period_opened_at = period_opened_at;
-        describe(&mut row, command);
+        match settle {
+            Some(settle) => describe(&mut row, settle),
+            None => row.outcome = "released".into(),
+        }
         events.push(Event::Usage(Box::new(row)));
     }
-    Settled {
+    let settled = Settled {
         charged: expired.charged.saturating_add(difference),
         overrun,
         remaining: state.head.free(configuration.budget).at_least_zero(),
+    };
+    expire::no_longer_correctable(&mut state.head, expired);
+    let ended = Ended { until: expired.until, settled: settled.clone() };
+    state.put(hold_key(request_id), Part::Ended(ended));
+    settled
+}
+
+/// Moves an expired hold's charge to `cost` or as near as the free money allows, in the hold's own
+/// period, and says by how much. What goes back goes where it came from.
+fn recharge(head: &mut Head, budget: NanoEur, expired: &Expired, cost: NanoEur) -> NanoEur {
+    let hold = &expired.hold;
+    let wanted = cost.saturating_sub(expired.charged);
+    let Some(period) = head.period_mut(hold.period_opened_at) else { return NanoEur::ZERO };
+    let plan = if wanted.is_negative() {
+        cost.min(hold.plan).saturating_sub(expired.charged.min(hold.plan))
+    } else {
+        wanted.min(period.plan_free(budget).at_least_zero())
+    };
+    period.plan_used = period.plan_used.saturating_add(plan);
+    let free = head.top_up_free().min(head.free(budget)).at_least_zero();
+    let top_up = wanted.saturating_sub(plan).min(free);
+    head.top_up = head.top_up.saturating_sub(top_up);
+    let difference = plan.saturating_add(top_up);
+    if let Some(period) = head.period_mut(hold.period_opened_at) {
+        period.charged = period.charged.saturating_add(difference);
     }
+    difference
 }
 
 fn describe(row: &mut UsageRow, command: &Settle) {
@@ -203,10 +242,12 @@ fn remember(
     }
 }
 
-fn give_back_tokens(head: &mut Head, configuration: &Configuration, tokens: u64, now: Timestamp) {
-    if let Some(limit) = configuration.tokens_per_minute {
-        head.tokens.give_back(tokens, limit, now);
-    }
+/// Gives back what the call did not use of the rate limit, except what time has given back already.
+fn give_back_tokens(head: &mut Head, configuration: &Configuration, hold: &Hold, used: u64, now: Timestamp) {
+    let Some(limit) = configuration.tokens_per_minute else { return };
+    let drained = u128::from(limit) * now.since(hold.opened_at).as_millis() / 60_000;
+    let left = hold.tokens.saturating_sub(u64::try_from(drained).unwrap_or(u64::MAX));
+    head.tokens.give_back(hold.tokens.saturating_sub(used).min(left), limit, now);
 }
 
 fn nothing(state: &AccountState, configuration: &Configuration) -> Settled {

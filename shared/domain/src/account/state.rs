@@ -13,7 +13,8 @@ use minicbor::{Decode, Encode};
 pub struct Head {
     #[n(0)]
     pub last_seen: Timestamp,
-    /// The current period is the last; earlier ones stay until their last hold ends.
+    /// The current period is the last; earlier ones stay as long as a hold may be settled or corrected in
+    /// them.
     #[n(1)]
     pub periods: Vec<Period>,
     /// Money that carries over, including what open holds reserve of it.
@@ -45,6 +46,16 @@ pub struct Period {
     pub plan_reserved: NanoEur,
     #[n(5)]
     pub open_holds: u32,
+    /// Expired holds that a late settlement may still correct.
+    #[n(6)]
+    pub correctable: u32,
+}
+
+impl Period {
+    /// What is left of the plan. Below zero when something that is no call took more than there was.
+    pub(super) fn plan_free(&self, budget: NanoEur) -> NanoEur {
+        budget.saturating_sub(self.plan_used).saturating_sub(self.plan_reserved)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Encode, Decode)]
@@ -172,7 +183,7 @@ impl Head {
         self.periods.last_mut().expect("an account enters a period before every command")
     }
 
-    /// The period that a hold was opened in; it stays as long as it has holds.
+    /// The period that a hold was opened in; it stays as long as the hold, expired or not.
     pub(super) fn period_mut(&mut self, opened_at: Timestamp) -> Option<&mut Period> {
         self.periods.iter_mut().rev().find(|period| period.opened_at == opened_at)
     }
@@ -191,7 +202,7 @@ impl Head {
             return;
         }
         let ends_at = configuration.period.next_boundary(now);
-        self.periods.retain(|period| period.open_holds > 0);
+        self.periods.retain(|period| period.open_holds > 0 || period.correctable > 0);
         self.periods.push(Period { opened_at: now, ends_at, ..Period::default() });
     }
 
@@ -202,8 +213,7 @@ impl Head {
     }
 
     pub(super) fn plan_free(&self, budget: NanoEur) -> NanoEur {
-        let period = self.current();
-        budget.saturating_sub(period.plan_used).saturating_sub(period.plan_reserved)
+        self.current().plan_free(budget)
     }
 
     pub(super) fn top_up_free(&self) -> NanoEur {

@@ -1,0 +1,30 @@
+//! People and configuration: log-in, and the users with their live budgets.
+
+mod routes;
+mod session;
+mod user_view;
+
+#[cfg(all(target_family = "wasm", target_os = "unknown"))]
+mod on_workers;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_api::{BODY_BYTES_MAX, Failure, Problem};
+use platform::{Body, Platform};
+
+pub async fn handle(platform: &impl Platform, request: Request<Bytes>) -> Response<Body> {
+    let id = http_api::new_request_id(platform);
+    http_api::finish(id, route(platform, &request).await)
+}
+
+async fn route(platform: &impl Platform, request: &Request<Bytes>) -> Result<Response<Body>, Failure> {
+    http_api::check_body_size(request, BODY_BYTES_MAX)?;
+    let path = request.uri().path();
+    match (request.method().as_str(), http_api::segments(path).as_slice()) {
+        ("GET", ["health"]) => Ok(http_api::healthy("admin-api")),
+        ("POST", ["admin", "auth", "login"]) => routes::login::create(platform, request).await,
+        ("GET", ["admin", "me"]) => routes::me::show(platform, request).await,
+        ("GET", ["admin", "users"]) => routes::users::list(platform, request).await,
+        _ => Err(Problem::no_such_route(request.method(), path).into()),
+    }
+}

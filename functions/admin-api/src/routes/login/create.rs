@@ -1,0 +1,81 @@
+use crate::session;
+use bytes::Bytes;
+use core::time::Duration;
+use domain::password::{self, PASSWORD_MAX};
+use http::{HeaderMap, Request, Response, StatusCode};
+use http_api::{Failure, Fields, Problem, json};
+use platform::{Body, Platform};
+use serde_json::json as object;
+use store::login_attempts::{self, Attempts, Subject};
+use store::users;
+
+/// Attempts within a window before an account is locked until the window's end.
+const ATTEMPTS_PER_ACCOUNT_MAX: u64 = 10;
+/// More, since many people may share an address.
+const ATTEMPTS_PER_ADDRESS_MAX: u64 = 100;
+const WINDOW: Duration = Duration::from_secs(15 * 60);
+/// Where Cloudflare puts the client's address; a client cannot set it there. Without it only accounts lock.
+const ADDRESS_HEADER: &str = "cf-connecting-ip";
+
+/// `POST /admin/auth/login` `{email, password}`: 200 with `access_token`, `token_type`, `expires_in` (seconds).
+///
+/// A wrong password, an unknown user and one who is not active take the same path and get the same 401; too
+/// many attempts get 429, whether the user exists or not.
+pub async fn create(platform: &impl Platform, request: &Request<Bytes>) -> Result<Response<Body>, Failure> {
+    let fields = Fields::parse(request.body())?;
+    let (email, password) = (fields.text("email")?, fields.text("password")?);
+    if password.len() > PASSWORD_MAX {
+        return Err(wrong().into());
+    }
+    count_attempt(platform, email, request.headers()).await?;
+    let user = users::find_by_email(platform, email).await?;
+    let stored = user.as_ref().and_then(|user| user.password_hash.as_deref());
+    let right = password::verify(password, stored);
+    let user = user.filter(|_| right).ok_or_else(wrong)?;
+    if !session::may_sign_in(platform, &user).await? {
+        return Err(wrong().into());
+    }
+    platform.commit(vec![login_attempts::forget(&Subject::email(email))]).await?;
+    let body = object!({
+        "access_token": session::issue(platform, &user).await?,
+        "token_type": "Bearer",
+        "expires_in": session::SESSION_LIFE.as_secs(),
+    });
+    Ok(json(StatusCode::OK, &body))
+}
+
+/// Before the password is looked at, so that attempts at once do not pass the limit.
+async fn count_attempt(platform: &impl Platform, email: &str, headers: &HeaderMap) -> Result<(), Failure> {
+    let now = platform.now();
+    if let Some(address) = http_api::header(headers, ADDRESS_HEADER) {
+        let subject = Subject::address(address);
+        let attempts = login_attempts::count(platform, &subject, WINDOW, now).await?;
+        check(platform, &attempts, ATTEMPTS_PER_ADDRESS_MAX)?;
+    }
+    let attempts = login_attempts::count(platform, &Subject::email(email), WINDOW, now).await?;
+    Ok(check(platform, &attempts, ATTEMPTS_PER_ACCOUNT_MAX)?)
+}
+
+fn check(platform: &impl Platform, attempts: &Attempts, max: u64) -> Result<(), Problem> {
+    if attempts.count <= max {
+        return Ok(());
+    }
+    let seconds = attempts.window_ends_at.since(platform.now()).as_secs() + 1;
+    let mut problem = Problem::new(
+        StatusCode::TOO_MANY_REQUESTS,
+        "rate_limit_error",
+        "too_many_attempts",
+        "There were too many attempts to log in. Retry after the time in `Retry-After`.",
+    );
+    problem.headers.push((http::header::RETRY_AFTER, seconds.into()));
+    Err(problem)
+}
+
+fn wrong() -> Problem {
+    Problem::new(
+        StatusCode::UNAUTHORIZED,
+        "authentication_error",
+        "wrong_credentials",
+        "E-mail or password is wrong, or the user is not active.",
+    )
+}

@@ -1,0 +1,65 @@
+use crate::{session, user_view};
+use bytes::Bytes;
+use domain::account::{Account, Balance, Command, Reply};
+use domain::identity::AccountId;
+use futures_util::{StreamExt, stream};
+use http::{Request, Response, StatusCode};
+use http_api::{Failure, Problem, json, query_parameter};
+use platform::{Body, Platform};
+use serde_json::{Value, json as object};
+use store::pending_pushes;
+use store::users::{self, User};
+
+const USERS_MAX: i64 = 50;
+/// Accounts asked at the same time.
+const AT_ONCE: usize = 6;
+
+/// `GET /admin/users?limit=&cursor=`: users with their live budgets; all of them for an `admin`, those of the
+/// own tenant for a `tenant_admin`. A page that is followed by another names its `next_cursor`.
+pub async fn list(platform: &impl Platform, request: &Request<Bytes>) -> Result<Response<Body>, Failure> {
+    let caller = session::user(platform, request.headers()).await?;
+    let tenant_id = visible_tenant(&caller)?;
+    let limit = limit(request)?;
+    let after = query_parameter(request.uri(), "cursor").unwrap_or_default();
+    let mut users = users::page(platform, tenant_id, &after, limit + 1).await?;
+    let more = users.len() as i64 > limit;
+    users.truncate(usize::try_from(limit).unwrap_or(0));
+    let next_cursor = users.last().filter(|_| more).map(|user| user.id.to_string());
+    let questions = users.into_iter().map(|user| async move {
+        let balance = balance(platform, user.id).await;
+        user_view::with_budget(&user, balance.as_ref())
+    });
+    let views: Vec<Value> = stream::iter(questions).buffered(AT_ONCE).collect().await;
+    Ok(json(StatusCode::OK, &object!({ "users": views, "next_cursor": next_cursor })))
+}
+
+/// None: every tenant.
+fn visible_tenant(caller: &User) -> Result<Option<&str>, Problem> {
+    match caller.role.as_str() {
+        "admin" => Ok(None),
+        "tenant_admin" => Ok(Some(&caller.tenant_id)),
+        _ => Err(Problem::forbidden("role_too_low", "Only administrators see users. Ask yours.")),
+    }
+}
+
+/// None for an account that cannot be reached, so that one of them does not hide the others.
+async fn balance(platform: &impl Platform, account: AccountId) -> Option<Balance> {
+    let found = match platform.apply::<Account>(&account.to_string(), Command::Inspect).await {
+        Ok(Reply::Balance(balance)) => Ok(Some(*balance)),
+        // It has not heard of its user yet.
+        Ok(Reply::NotConfigured) => pending_pushes::push(platform, account).await,
+        Ok(_) => Ok(None),
+        Err(error) => Err(error),
+    };
+    found.unwrap_or_else(|error| {
+        log::warn!("account {account} cannot be reached: {error}");
+        None
+    })
+}
+
+fn limit(request: &Request<Bytes>) -> Result<i64, Problem> {
+    let Some(text) = query_parameter(request.uri(), "limit") else { return Ok(USERS_MAX) };
+    text.parse().ok().filter(|limit| (1..=USERS_MAX).contains(limit)).ok_or_else(|| {
+        Problem::invalid_field("limit", format!("`limit` must be a whole number from 1 to {USERS_MAX}."))
+    })
+}

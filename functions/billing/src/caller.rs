@@ -1,0 +1,105 @@
+//! Who calls: a machine client, what it may do and whose data it may touch.
+
+use bytes::Bytes;
+use domain::identity::AccountId;
+use http::{Request, StatusCode};
+use http_api::{Failure, Problem};
+use platform::Platform;
+use store::service_keys::{self, ServiceKey};
+use store::tenants::{self, Tenant};
+use store::users;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    BudgetRead,
+    UsageRead,
+    UsageWrite,
+    UsersWrite,
+    TenantsWrite,
+}
+
+impl Scope {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::BudgetRead => "budget:read",
+            Self::UsageRead => "usage:read",
+            Self::UsageWrite => "usage:write",
+            Self::UsersWrite => "users:write",
+            Self::TenantsWrite => "tenants:write",
+        }
+    }
+}
+
+pub struct Caller {
+    key: ServiceKey,
+}
+
+impl Caller {
+    /// The client of the request's `X-API-Key`, if it has the scope. Looked up each time, so that a
+    /// revoked key is dead at once.
+    pub async fn of(
+        platform: &impl Platform,
+        request: &Request<Bytes>,
+        scope: Scope,
+    ) -> Result<Self, Failure> {
+        let key = http_api::header(request.headers(), "x-api-key").ok_or_else(invalid_key)?;
+        let key = service_keys::find(platform, key, platform.now()).await?.ok_or_else(invalid_key)?;
+        if !key.scopes.iter().any(|granted| granted == scope.as_str()) {
+            let scope = scope.as_str();
+            let message = format!("This API key lacks the scope `{scope}`. Use a key that has it.");
+            return Err(Problem::forbidden("missing_scope", message).into());
+        }
+        Ok(Self { key })
+    }
+
+    /// Whether the client serves every tenant.
+    pub const fn is_platform_wide(&self) -> bool {
+        self.key.tenant_id.is_none()
+    }
+
+    pub fn tenant_id(&self) -> Option<&str> {
+        self.key.tenant_id.as_deref()
+    }
+
+    pub fn sees(&self, tenant_id: &str) -> bool {
+        self.key.tenant_id.as_deref().is_none_or(|own| own == tenant_id)
+    }
+
+    /// For the audit log.
+    pub fn actor(&self) -> String {
+        format!("service_key:{}", self.key.id)
+    }
+
+    /// The account of this text and its tenant. Malformed, unknown and foreign ids are one and the same 404.
+    pub async fn account(
+        &self,
+        platform: &impl Platform,
+        user_id: &str,
+    ) -> Result<(AccountId, String), Failure> {
+        let account = AccountId::parse(user_id).ok_or_else(no_such_user)?;
+        let tenant_id = users::tenant_of(platform, account).await?;
+        let tenant_id = tenant_id.filter(|id| self.sees(id)).ok_or_else(no_such_user)?;
+        Ok((account, tenant_id))
+    }
+
+    pub async fn tenant(&self, platform: &impl Platform, id_or_slug: &str) -> Result<Tenant, Failure> {
+        let tenant = tenants::find(platform, id_or_slug).await?;
+        let tenant = tenant.filter(|tenant| self.sees(&tenant.id));
+        Ok(tenant.ok_or_else(|| Problem::not_found("There is no such tenant. Check its id or slug."))?)
+    }
+}
+
+fn invalid_key() -> Problem {
+    Problem::new(
+        StatusCode::UNAUTHORIZED,
+        "authentication_error",
+        "invalid_api_key",
+        "The API key is missing or not valid. Send `X-API-Key: …` with a service key that is neither expired nor revoked.",
+    )
+}
+
+pub fn no_such_user() -> Problem {
+    Problem::not_found(
+        "There is no such user. Check `user_id`, which looks like `eu-` and 32 hexadecimal digits.",
+    )
+}

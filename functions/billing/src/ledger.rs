@@ -1,0 +1,67 @@
+//! Questions to accounts.
+
+use crate::caller::no_such_user;
+use domain::account::{Account, Balance, Command, Reply};
+use domain::identity::AccountId;
+use http::{Response, StatusCode};
+use http_api::{Failure, json};
+use platform::{Body, Platform, PlatformError};
+use serde_json::Value;
+use store::pending_pushes;
+
+/// Sends a command. An account that has not heard of its user yet is told first.
+pub async fn ask(platform: &impl Platform, account: AccountId, command: Command) -> Result<Reply, Failure> {
+    let name = account.to_string();
+    match platform.apply::<Account>(&name, command.clone()).await? {
+        Reply::NotConfigured => {
+            pending_pushes::push(platform, account).await?.ok_or_else(no_such_user)?;
+            Ok(platform.apply::<Account>(&name, command).await?)
+        }
+        reply => Ok(reply),
+    }
+}
+
+pub async fn balance(platform: &impl Platform, account: AccountId) -> Result<Balance, Failure> {
+    match ask(platform, account, Command::Inspect).await? {
+        Reply::Balance(balance) => Ok(*balance),
+        other => Err(unexpected(&other)),
+    }
+}
+
+pub fn unexpected(reply: &Reply) -> Failure {
+    PlatformError::malformed(format!("the account answered {reply:?}")).into()
+}
+
+/// Tells the account what its rows now say. What could not be told stays pending, and the scheduler repeats
+/// it until the account has acknowledged.
+pub async fn push(platform: &impl Platform, account: AccountId) -> Pushed {
+    match pending_pushes::push(platform, account).await {
+        Ok(Some(balance)) => Pushed::Acknowledged(Box::new(balance)),
+        Ok(None) => Pushed::Pending,
+        Err(error) => {
+            log::warn!("account {account} has a pending configuration: {error}");
+            Pushed::Pending
+        }
+    }
+}
+
+pub enum Pushed {
+    Acknowledged(Box<Balance>),
+    Pending,
+}
+
+impl Pushed {
+    /// `body` with `pending`, as `done` or as 202.
+    pub fn answer(self, done: StatusCode, mut body: Value) -> Response<Body> {
+        match self {
+            Self::Acknowledged(_) => {
+                body["pending"] = false.into();
+                json(done, &body)
+            }
+            Self::Pending => {
+                body["pending"] = true.into();
+                json(StatusCode::ACCEPTED, &body)
+            }
+        }
+    }
+}

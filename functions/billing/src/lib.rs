@@ -1,0 +1,40 @@
+//! Budgets, usage and users, for machine clients with an `X-API-Key`.
+
+mod budget_view;
+mod caller;
+mod ledger;
+mod new_api_key;
+mod routes;
+
+#[cfg(all(target_family = "wasm", target_os = "unknown"))]
+mod on_workers;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_api::{BODY_BYTES_MAX, Failure, Problem};
+use platform::{Body, Platform};
+
+pub async fn handle(platform: &impl Platform, request: Request<Bytes>) -> Response<Body> {
+    let id = http_api::new_request_id(platform);
+    http_api::finish(id, route(platform, &request).await)
+}
+
+async fn route(platform: &impl Platform, request: &Request<Bytes>) -> Result<Response<Body>, Failure> {
+    http_api::check_body_size(request, BODY_BYTES_MAX)?;
+    let path = request.uri().path();
+    match (request.method().as_str(), http_api::segments(path).as_slice()) {
+        ("GET", ["health"]) => Ok(http_api::healthy("billing")),
+        ("POST", ["api", "check-budget"]) => routes::budget::check(platform, request).await,
+        ("POST", ["api", "usage", "log"]) => routes::usage::log(platform, request).await,
+        ("GET", ["api", "usage"]) => routes::usage::list(platform, request).await,
+        ("POST", ["api", "users"]) => routes::users::create(platform, request).await,
+        ("PATCH", ["api", "users", id]) => routes::users::update(platform, request, id).await,
+        ("GET", ["api", "users", id, "budget"]) => routes::budget::show(platform, request, id).await,
+        ("POST", ["api", "users", id, "keys"]) => routes::keys::create(platform, request, id).await,
+        ("DELETE", ["api", "users", id, "keys", key]) => {
+            routes::keys::revoke(platform, request, id, key).await
+        }
+        ("PATCH", ["api", "tenants", id]) => routes::tenants::update(platform, request, id).await,
+        _ => Err(Problem::no_such_route(request.method(), path).into()),
+    }
+}

@@ -1,0 +1,35 @@
+//! One module per noun, one file per verb.
+
+pub mod budget {
+    mod check;
+    mod show;
+    pub use check::check;
+    pub use show::show;
+}
+
+pub mod keys {
+    mod create;
+    mod revoke;
+    pub use create::create;
+    pub use revoke::revoke;
+}
+
+pub mod tenants {
+    mod update;
+    pub use update::update;
+}
+
+pub mod usage {
+    mod list;
+    mod log;
+    pub use list::list;
+    pub use log::log;
+}
+
+pub mod users {
+    mod create;
+    mod limits;
+    mod update;
+    pub use create::create;
+    pub use update::update;
+}

@@ -1,0 +1,188 @@
+use super::limits::{STATUSES, per_minute, reset_day};
+use crate::budget_view;
+use crate::caller::{Caller, Scope};
+use crate::ledger::{self, Pushed};
+use crate::new_api_key::{self, IssuedKey};
+use bytes::Bytes;
+use domain::identity::AccountId;
+use http::{Request, Response, StatusCode};
+use http_api::{Failure, Fields, Problem};
+use platform::{Body, Platform, PlatformErrorKind};
+use serde_json::json as object;
+use store::products::{self, Product};
+use store::tenants::Tenant;
+use store::users::NewUser;
+use store::{api_keys, audit_log, configuration, pending_pushes, users};
+
+const EMAIL_MAX: usize = 254;
+
+/// `POST /api/users` `{email, name?, tenant_id (or its slug), role?, status?, product_id?, budget_total?,
+/// reset_day?, models?, requests_per_minute?, tokens_per_minute?, api_key?: {name?, expires_at?}}`: a user
+/// with an account and a key.
+///
+/// 201 with `api_key`, which is shown only now. 202 with `pending: true` when the account has not
+/// acknowledged yet: the user exists and the key works as soon as the scheduler has told the account. 409
+/// when the e-mail is taken.
+pub async fn create(platform: &impl Platform, request: &Request<Bytes>) -> Result<Response<Body>, Failure> {
+    let caller = Caller::of(platform, request, Scope::UsersWrite).await?;
+    let fields = Fields::parse(request.body())?;
+    let tenant_name = fields.optional_text("tenant_id")?.or(caller.tenant_id());
+    let tenant = caller.tenant(platform, fields.required("tenant_id", tenant_name)?).await?;
+    let product = product(platform, &fields).await?;
+    let user = new_user(platform, &caller, &fields, &tenant, product.as_ref())?;
+    let key = new_api_key::issue(platform, user.id, fields.optional_object("api_key")?.as_ref()).await?;
+    store(platform, &caller, &user, &key).await?;
+    let pushed = ledger::push(platform, user.id).await;
+    Ok(answer(pushed, &user, &key))
+}
+
+async fn product(platform: &impl Platform, fields: &Fields) -> Result<Option<Product>, Failure> {
+    let Some(id) = fields.optional_text("product_id")? else { return Ok(None) };
+    let product = products::find(platform, id).await?;
+    Ok(Some(product.ok_or_else(|| fields.refuse("product_id", "the id of an active product"))?))
+}
+
+/// What the request does not state comes from the product.
+fn new_user(
+    platform: &impl Platform,
+    caller: &Caller,
+    fields: &Fields,
+    tenant: &Tenant,
+    product: Option<&Product>,
+) -> Result<NewUser, Failure> {
+    let included = product.and_then(|product| product.budget_included);
+    let budget = fields.required("budget_total", fields.optional_euros("budget_total")?.or(included))?;
+    let reset_day = reset_day(fields)?.unwrap_or(1);
+    let rule = configuration::period(&tenant.time_zone, reset_day)?;
+    let of_product = |limit: fn(&Product) -> Option<u64>| {
+        product.and_then(limit).and_then(|limit| i64::try_from(limit).ok())
+    };
+    let models = fields.optional_texts("models")?.or_else(|| product.map(|product| product.models.clone()));
+    let mut random = [0; 16];
+    platform.fill(&mut random);
+    Ok(NewUser {
+        id: AccountId::new(tenant.home, random),
+        tenant_id: tenant.id.clone(),
+        email: email(fields)?,
+        name: fields.optional_text("name")?.unwrap_or_default().to_owned(),
+        role: role(caller, fields)?,
+        status: fields.optional_word("status", STATUSES)?.unwrap_or("active"),
+        product_id: product.map(|product| product.id.clone()),
+        budget,
+        reset_day: rule.anchor_day,
+        models: models.unwrap_or_else(|| vec!["all".to_owned()]),
+        requests_per_minute: per_minute(fields, "requests_per_minute")?
+            .or(of_product(|product| product.requests_per_minute)),
+        tokens_per_minute: per_minute(fields, "tokens_per_minute")?
+            .or(of_product(|product| product.tokens_per_minute)),
+        budget_reset_at: rule.next_boundary(platform.now()),
+    })
+}
+
+/// In lower case. Only what cannot be an address is refused: whether it is one, a mail to it tells.
+fn email(fields: &Fields) -> Result<String, Problem> {
+    let email = fields.text("email")?.to_ascii_lowercase();
+    let (name, domain) = email.rsplit_once('@').unwrap_or_default();
+    let blank = |c: char| c.is_whitespace() || c.is_control();
+    if name.is_empty() || domain.is_empty() || email.len() > EMAIL_MAX || email.contains(blank) {
+        return Err(fields.refuse("email", "an e-mail address"));
+    }
+    Ok(email)
+}
+
+/// A key of one tenant makes no platform administrators.
+fn role(caller: &Caller, fields: &Fields) -> Result<&'static str, Problem> {
+    let role = fields.optional_word("role", &["admin", "tenant_admin", "user", "guest"])?.unwrap_or("user");
+    if role == "admin" && !caller.is_platform_wide() {
+        return Err(
+            Problem::forbidden("role_too_high", "This API key may not make administrators.").about("role")
+        );
+    }
+    Ok(role)
+}
+
+/// The rows and what the account must learn, in one commit.
+async fn store(
+    platform: &impl Platform,
+    caller: &Caller,
+    user: &NewUser,
+    key: &IssuedKey,
+) -> Result<(), Failure> {
+    let now = platform.now();
+    let audit = audit_log::Entry {
+        actor: &caller.actor(),
+        action: "user.create",
+        object: &format!("user:{}", user.id),
+        after: object!({
+            "tenant_id": user.tenant_id, "role": user.role, "status": user.status,
+            "budget_nano_eur": user.budget.get(), "api_key_id": key.row.id,
+        }),
+    };
+    if users::find_by_email(platform, &user.email).await?.is_some() {
+        return Err(email_taken().into());
+    }
+    let statements = vec![
+        users::insert(user, now),
+        api_keys::insert(&key.row, now),
+        pending_pushes::add(user.id, now),
+        audit_log::insert(&audit, now),
+    ];
+    platform.commit(statements).await.map_err(|error| match error.kind {
+        // Somebody else was faster.
+        PlatformErrorKind::Conflict => email_taken().into(),
+        _ => error.into(),
+    })
+}
+
+fn email_taken() -> Problem {
+    Problem::new(
+        StatusCode::CONFLICT,
+        "invalid_request_error",
+        "email_taken",
+        "A user with this e-mail exists already. Use another e-mail, or that user.",
+    )
+    .about("email")
+}
+
+fn answer(pushed: Pushed, user: &NewUser, key: &IssuedKey) -> Response<Body> {
+    let zero = domain::money::NanoEur::ZERO;
+    let mut body = object!({
+        "user_id": user.id.to_string(),
+        "tenant_id": user.tenant_id,
+        "budget_total": user.budget.to_string(),
+        "budget_used": zero.to_string(),
+        "budget_remaining": user.budget.to_string(),
+        "budget_reset_date": user.budget_reset_at.to_rfc3339(),
+    });
+    if let Pushed::Acknowledged(balance) = &pushed {
+        body = budget_view::exact(user.id, balance).into();
+    }
+    body["email"] = user.email.clone().into();
+    body["name"] = user.name.clone().into();
+    body["role"] = user.role.into();
+    body["status"] = user.status.into();
+    body["product_id"] = user.product_id.clone().into();
+    body["api_key"] = key.secret.clone().into();
+    body["api_key_id"] = key.row.id.clone().into();
+    body["api_key_expires_at"] = new_api_key::expires_text(key.row.expires).into();
+    pushed.answer(StatusCode::CREATED, body)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(address: &str) -> Option<String> {
+        email(&Fields::parse(object!({ "email": address }).to_string().as_bytes()).unwrap()).ok()
+    }
+
+    #[test]
+    fn addresses_are_lower_case_and_what_is_none_is_refused() {
+        assert_eq!(read("Ada@Example.com").as_deref(), Some("ada@example.com"));
+        for wrong in
+            ["ada", "@example.com", "ada@", "a da@example.com", "a@b\n", &format!("{}@b", "a".repeat(300))]
+        {
+            assert_eq!(read(wrong), None, "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,104 @@
+use super::limits::{STATUSES, per_minute, reset_day};
+use crate::budget_view;
+use crate::caller::{Caller, Scope};
+use crate::ledger::{self, Pushed};
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use http_api::{Failure, Fields, Problem};
+use platform::{Body, Platform};
+use serde_json::json as object;
+use store::users::UserChange;
+use store::{audit_log, pending_pushes, users};
+
+/// `PATCH /api/users/{id}` `{name?, status?, budget_total?, reset_day?, models?, requests_per_minute?,
+/// tokens_per_minute?}`; `null` takes a limit per minute away. 200 with the live figures once the account
+/// has acknowledged; 202 when it could not be reached: repeat, or leave it to the scheduler. Spend is never
+/// touched.
+pub async fn update(
+    platform: &impl Platform,
+    request: &Request<Bytes>,
+    user_id: &str,
+) -> Result<Response<Body>, Failure> {
+    let caller = Caller::of(platform, request, Scope::UsersWrite).await?;
+    let change = change(&Fields::parse(request.body())?)?;
+    let (account, _) = caller.account(platform, user_id).await?;
+    let now = platform.now();
+    let audit = audit_log::Entry {
+        actor: &caller.actor(),
+        action: "user.update",
+        object: &format!("user:{account}"),
+        after: object!({
+            "status": change.status,
+            "budget_nano_eur": change.budget.map(|budget| budget.get()),
+            "models": change.models,
+        }),
+    };
+    platform
+        .commit(vec![
+            users::update(account, &change, now),
+            pending_pushes::add(account, now),
+            audit_log::insert(&audit, now),
+        ])
+        .await?;
+    let pushed = ledger::push(platform, account).await;
+    let body = match &pushed {
+        Pushed::Acknowledged(balance) => budget_view::exact(account, balance).into(),
+        Pushed::Pending => object!({ "user_id": account.to_string() }),
+    };
+    Ok(pushed.answer(StatusCode::OK, body))
+}
+
+fn change(fields: &Fields) -> Result<UserChange, Problem> {
+    let limit = |name| -> Result<Option<Option<i64>>, Problem> {
+        let value = per_minute(fields, name)?;
+        Ok(fields.has(name).then_some(value))
+    };
+    let change = UserChange {
+        name: fields.optional_text("name")?.map(str::to_owned),
+        status: fields.optional_word("status", STATUSES)?,
+        budget: fields.optional_euros("budget_total")?,
+        reset_day: reset_day(fields)?,
+        models: fields.optional_texts("models")?,
+        requests_per_minute: limit("requests_per_minute")?,
+        tokens_per_minute: limit("tokens_per_minute")?,
+    };
+    if change == UserChange::default() {
+        return Err(Problem::bad_request(
+            "nothing_to_change",
+            "Name at least one of `name`, `status`, `budget_total`, `reset_day`, `models`, `requests_per_minute`, `tokens_per_minute`.",
+        ));
+    }
+    Ok(change)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(json: &str) -> Result<UserChange, Problem> {
+        change(&Fields::parse(json.as_bytes()).unwrap())
+    }
+
+    #[test]
+    fn null_takes_a_limit_away_and_absence_leaves_it() {
+        let change = read(r#"{"requests_per_minute": null, "tokens_per_minute": 5}"#).unwrap();
+        assert_eq!(change.requests_per_minute, Some(None));
+        assert_eq!(change.tokens_per_minute, Some(Some(5)));
+        assert_eq!(change.budget, None);
+        assert_eq!(read(r#"{"name": "x"}"#).unwrap().requests_per_minute, None);
+    }
+
+    #[test]
+    fn nothing_and_nonsense_are_refused() {
+        assert_eq!(read("{}").unwrap_err().code, "nothing_to_change");
+        for (json, param) in [
+            (r#"{"status": "gone"}"#, "status"),
+            (r#"{"budget_total": -1}"#, "budget_total"),
+            (r#"{"reset_day": 32}"#, "reset_day"),
+            (r#"{"models": [1]}"#, "models"),
+            (r#"{"tokens_per_minute": 1.5}"#, "tokens_per_minute"),
+        ] {
+            assert_eq!(read(json).unwrap_err().param.as_deref(), Some(param), "{json}");
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! A billing function on a memory host with a tenant, a priced model and service keys.
+
+#![allow(dead_code, reason = "each test file uses its part of the scene")]
+
+use domain::account::{Account, Event};
+use domain::api_key::KeyHash;
+use domain::identity::AccountId;
+use domain::routing::{PriceFields, RoutingSnapshot, Target, TargetKind};
+use futures_executor::block_on;
+use http::{Request, StatusCode};
+use platform::{Database, PlatformError};
+use platform_memory::{Delivered, MemoryPlatform};
+use serde_json::Value;
+
+/// Every scope, every tenant.
+pub const KEY: &str = "a service key";
+/// Every scope, tenant `other` only.
+pub const KEY_OF_OTHER: &str = "another service key";
+/// `budget:read` only.
+pub const READING_KEY: &str = "a reading key";
+pub const MODEL: &str = "priced";
+
+pub struct Scene {
+    pub platform: MemoryPlatform,
+}
+
+pub struct Answer {
+    pub status: StatusCode,
+    pub body: Value,
+}
+
+impl Answer {
+    #[track_caller]
+    pub fn expect(self, status: u16) -> Value {
+        assert_eq!(self.status.as_u16(), status, "{}", self.body);
+        self.body
+    }
+
+    #[track_caller]
+    pub fn expect_code(self, status: u16, code: &str) -> Value {
+        let body = self.expect(status);
+        assert_eq!(body["code"], code, "{body}");
+        body
+    }
+}
+
+pub struct User {
+    pub id: String,
+    pub key: String,
+    pub key_id: String,
+}
+
+impl Scene {
+    pub fn new() -> Self {
+        let platform = MemoryPlatform::new();
+        platform.deliver_to(record);
+        for tenant in ["demo", "other"] {
+            platform.execute_sql(&format!(
+                "INSERT INTO tenants (id, slug, name, status, created_at, updated_at)
+                 VALUES ('{tenant}', '{tenant}-slug', '{tenant}', 'active', 0, 0)"
+            ));
+        }
+        let all = r#"["budget:read","usage:read","usage:write","users:write","tenants:write"]"#;
+        service_key(&platform, KEY, "NULL", all);
+        service_key(&platform, KEY_OF_OTHER, "'other'", all);
+        service_key(&platform, READING_KEY, "NULL", r#"["budget:read"]"#);
+        let scene = Self { platform };
+        scene.price(
+            MODEL,
+            PriceFields { input: Some(150_000_000), output: Some(600_000_000), ..PriceFields::default() },
+        );
+        scene
+    }
+
+    /// Gives tenant `demo` a model with these prices, margin 20 %, €0.92 for a dollar.
+    pub fn price(&self, model: &str, prices: PriceFields) {
+        let target = Target {
+            provider: "demo".into(),
+            region: "local".into(),
+            kind: TargetKind::DemoEcho,
+            upstream_model: model.into(),
+            prices,
+        };
+        let snapshot = RoutingSnapshot {
+            version: 0,
+            model: model.into(),
+            owned_by: "demo".into(),
+            created: 0,
+            targets: vec![target],
+            default_max_output: 10,
+            max_output: 10,
+            margin_basis_points: 2_000,
+            eur_per_usd_millionths: 920_000,
+            price_version: 1,
+        };
+        block_on(self.platform.commit(vec![store::routing_snapshots::upsert("demo", &snapshot)])).unwrap();
+    }
+
+    pub fn send(&self, key: Option<&str>, method: &str, path: &str, body: &Value) -> Answer {
+        let mut request = Request::builder().method(method).uri(path);
+        if let Some(key) = key {
+            request = request.header("x-api-key", key);
+        }
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        let response = block_on(billing::handle(&self.platform, request.body(body.into()).unwrap()));
+        assert!(response.headers().contains_key("x-request-id"));
+        let (parts, body) = response.into_parts();
+        let bytes = block_on(body.collect(1 << 20)).unwrap();
+        Answer { status: parts.status, body: serde_json::from_slice(&bytes).unwrap() }
+    }
+
+    pub fn post(&self, path: &str, body: &Value) -> Answer {
+        self.send(Some(KEY), "POST", path, body)
+    }
+
+    pub fn patch(&self, path: &str, body: &Value) -> Answer {
+        self.send(Some(KEY), "PATCH", path, body)
+    }
+
+    pub fn get(&self, path: &str) -> Answer {
+        self.send(Some(KEY), "GET", path, &Value::Null)
+    }
+
+    /// An active user of tenant `demo` with one euro, unless `extra` says otherwise.
+    pub fn user(&self, email: &str, extra: &Value) -> User {
+        let mut body = serde_json::json!({ "email": email, "tenant_id": "demo", "budget_total": "1" });
+        for (name, value) in extra.as_object().into_iter().flatten() {
+            body[name] = value.clone();
+        }
+        let created = self.post("/api/users", &body).expect(201);
+        let text = |name: &str| created[name].as_str().unwrap().to_owned();
+        User { id: text("user_id"), key: text("api_key"), key_id: text("api_key_id") }
+    }
+
+    pub fn deliver(&self) {
+        block_on(self.platform.deliver_all::<Account>()).unwrap();
+    }
+
+    /// Pushes that no account has acknowledged.
+    pub fn pending(&self) -> usize {
+        block_on(store::pending_pushes::page(&self.platform, None, "", 100)).unwrap().len()
+    }
+}
+
+fn service_key(platform: &MemoryPlatform, key: &str, tenant: &str, scopes: &str) {
+    let hash: String = KeyHash::of(key).as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+    platform.execute_sql(&format!(
+        "INSERT INTO service_keys (id, tenant_id, name, hash, scopes, created_at)
+         VALUES ('{key}', {tenant}, '', '{hash}', '{scopes}', 0)"
+    ));
+}
+
+async fn record(platform: MemoryPlatform, batch: Delivered) -> Result<(), PlatformError> {
+    let account = AccountId::parse(&batch.name).unwrap();
+    let rows: Vec<_> =
+        batch.events::<Account>().into_iter().map(|Event::Usage(row)| (account, *row)).collect();
+    platform.commit(vec![store::usage_logs::insert_batch(&rows)]).await
+}

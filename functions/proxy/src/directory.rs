@@ -1,0 +1,90 @@
+//! Where a model's calls go: read from the directory once a minute, kept in memory meanwhile.
+
+use core::cell::RefCell;
+use core::time::Duration;
+use domain::identity::AccountId;
+use domain::provider_key;
+use domain::routing::{RoutingSnapshot, Target, TargetKind};
+use domain::time::Timestamp;
+use http_api::Problem;
+use platform::{Platform, PlatformError};
+use std::collections::HashMap;
+use std::rc::Rc;
+
+/// How long a snapshot is used before it is read again. Prices are fixed by the account at `Reserve`,
+/// which also refuses snapshots that are too old.
+const FRESH: Duration = Duration::from_secs(60);
+/// Entries in memory; at the limit the memory is emptied.
+const ENTRIES_MAX: usize = 2_000;
+
+/// A snapshot with its provider's key opened.
+pub struct Route {
+    pub snapshot: RoutingSnapshot,
+    /// The key of the first target, if it needs one.
+    pub provider_key: Option<String>,
+    loaded_at: Timestamp,
+}
+
+impl Route {
+    /// The target to call. A snapshot without targets is not kept.
+    pub fn target(&self) -> &Target {
+        &self.snapshot.targets[0]
+    }
+}
+
+std::thread_local! {
+    static ROUTES: RefCell<HashMap<(AccountId, String), Rc<Route>>> = RefCell::default();
+}
+
+/// The route of `model` for the tenant of `account`; `None` if the tenant has no such model.
+pub async fn route(
+    platform: &impl Platform,
+    account: AccountId,
+    model: &str,
+) -> Result<Option<Rc<Route>>, Problem> {
+    let key = (account, model.to_owned());
+    let now = platform.now();
+    let known = ROUTES.with_borrow(|routes| routes.get(&key).cloned());
+    if let Some(route) = known.filter(|route| now < route.loaded_at.plus(FRESH) && now >= route.loaded_at) {
+        return Ok(Some(route));
+    }
+    let found = store::routing_snapshots::find_for_account(platform, account, model).await;
+    let snapshot = found.map_err(|error| unavailable(&error))?.and_then(|(_, snapshot)| snapshot);
+    let Some(snapshot) = snapshot.filter(|found| !found.targets.is_empty()) else { return Ok(None) };
+    let provider_key = open_key(platform, &snapshot.targets[0]).await?;
+    let route = Rc::new(Route { snapshot, provider_key, loaded_at: now });
+    ROUTES.with_borrow_mut(|routes| {
+        if routes.len() >= ENTRIES_MAX {
+            routes.clear();
+        }
+        routes.insert(key, route.clone());
+    });
+    Ok(Some(route))
+}
+
+/// The account knows of newer routing.
+pub fn forget(account: AccountId, model: &str) {
+    ROUTES.with_borrow_mut(|routes| routes.remove(&(account, model.to_owned())));
+}
+
+async fn open_key(platform: &impl Platform, target: &Target) -> Result<Option<String>, Problem> {
+    let TargetKind::OpenAiCompatible { sealed_key: Some(sealed), .. } = &target.kind else { return Ok(None) };
+    let master = platform.secret("PROVIDER_KEYS_KEY_1").await.map_err(|error| unavailable(&error))?;
+    let opened = provider_key::master_key(master.expose())
+        .and_then(|master| provider_key::open(&master, &target.provider, sealed));
+    opened.map(Some).map_err(|error| {
+        log::error!("the key of provider {} cannot be used: {error}", target.provider);
+        Problem::unavailable(
+            "provider_not_configured",
+            "The provider of this model is not configured. Ask your administrator.",
+        )
+    })
+}
+
+pub fn unavailable(error: &PlatformError) -> Problem {
+    log::error!("the directory did not answer: {error}");
+    Problem::unavailable(
+        "directory_unavailable",
+        "The model cannot be looked up at the moment. Retry shortly.",
+    )
+}

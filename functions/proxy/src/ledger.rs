@@ -1,0 +1,133 @@
+//! The two ledger calls around every paid call.
+
+use crate::call::OpenCall;
+use crate::caller::Caller;
+use crate::directory::Route;
+use domain::account::{
+    Account, Command, OPEN_HOLDS_MAX, RESERVE_VALIDITY, Refusal, Reply, Reserve, Reserved, Served,
+};
+use domain::identity::RequestId;
+use domain::price::Usage;
+use http_api::Problem;
+use platform::{Platform, PlatformError, PlatformErrorKind};
+use std::rc::Rc;
+
+/// What a call may use at most, and what the caller said about its budget.
+pub struct Demand {
+    pub input_tokens_max: u64,
+    /// What an abandoned call is charged for without any other sign: its input, estimated.
+    pub input_estimate: u64,
+    /// For each choice.
+    pub output_tokens_max: u64,
+    pub choices: u64,
+    pub clamp: bool,
+    pub tags: Vec<String>,
+}
+
+pub enum Admission<P: Platform> {
+    Open(Box<OpenCall<P>>, Reserved),
+    /// The directory has newer routing than `route`: load it and ask again.
+    Stale,
+}
+
+/// Authenticates, checks and reserves in one call. Fails closed.
+pub async fn reserve<P: Platform>(
+    platform: &P,
+    caller: &Caller,
+    route: &Rc<Route>,
+    demand: &Demand,
+    request_id: RequestId,
+) -> Result<Admission<P>, Problem> {
+    let target = route.target();
+    let now = platform.now();
+    let tariff = route.snapshot.tariff(target);
+    let command = Reserve {
+        request_id,
+        key: Some(caller.key),
+        model: route.snapshot.model.clone(),
+        routing_version: route.snapshot.version,
+        worst_case: Usage {
+            input: demand.input_tokens_max,
+            output: demand.output_tokens_max.saturating_mul(demand.choices),
+            ..Usage::default()
+        },
+        input_estimate: Usage { input: demand.input_estimate, ..Usage::default() },
+        tariff,
+        valid_until: now.plus(RESERVE_VALIDITY),
+        clamp: demand.clamp,
+        choices: u32::try_from(demand.choices).unwrap_or(u32::MAX),
+        served: Served {
+            provider: target.provider.clone(),
+            region: target.region.clone(),
+            upstream_model: target.upstream_model.clone(),
+        },
+        tags: demand.tags.clone(),
+    };
+    let valid_until = command.valid_until;
+    let call = OpenCall::new(
+        platform.clone(),
+        caller.name.clone(),
+        request_id,
+        valid_until,
+        tariff,
+        demand.input_estimate,
+    );
+    let (reply, repeated) = ask(platform, &caller.name, Command::Reserve(Box::new(command))).await;
+    let refusal = match reply {
+        Ok(Reply::Reserved(reserved)) => {
+            return Ok(Admission::Open(Box::new(call.opened(&reserved)), reserved));
+        }
+        Ok(Reply::Refused(refusal)) => refusal,
+        Ok(_) => Refusal::InvalidKey,
+        Err(error) => {
+            // The hold may be open all the same: it is released, or its `Reserve` forestalled.
+            call.release_later();
+            return Err(unavailable(&caller.name, &error));
+        }
+    };
+    if repeated {
+        // The first try may have opened a hold, whatever the second one met.
+        call.release_later();
+    } else {
+        call.never_opened();
+    }
+    match refusal {
+        Refusal::Stale(_) if !repeated => Ok(Admission::Stale),
+        refusal => Err(refused(refusal, route, demand)),
+    }
+}
+
+/// A `Reserve` may be repeated, so a failure that answered quickly is tried once more. Also tells
+/// whether it was.
+async fn ask(platform: &impl Platform, name: &str, command: Command) -> (Result<Reply, PlatformError>, bool) {
+    match platform.apply::<Account>(name, command.clone()).await {
+        Err(error) if error.kind == PlatformErrorKind::Unavailable => {
+            (platform.apply::<Account>(name, command).await, true)
+        }
+        answer => (answer, false),
+    }
+}
+
+fn refused(refusal: Refusal, route: &Route, demand: &Demand) -> Problem {
+    let model = &route.snapshot.model;
+    match refusal {
+        Refusal::InvalidKey => Problem::invalid_api_key(),
+        Refusal::UserInactive => Problem::user_inactive(),
+        Refusal::TenantInactive => Problem::tenant_inactive(),
+        Refusal::ModelNotAllowed => Problem::model_not_found(model),
+        Refusal::Budget(refusal) => {
+            let affordable = refusal.affordable_output.map(|output| output / demand.choices.max(1));
+            Problem::budget_exceeded(&refusal, affordable)
+        }
+        Refusal::Rate(refusal) => Problem::rate_limited(&refusal),
+        Refusal::TooManyHolds => Problem::too_many_holds(OPEN_HOLDS_MAX),
+        Refusal::Unpriced => Problem::unpriced_model(model),
+        Refusal::Stale(_) | Refusal::Backlogged | Refusal::TooLate => Problem::ledger_unavailable(),
+    }
+}
+
+/// Logged once, here; the caller learns only that the ledger is out of reach.
+pub fn unavailable(account: &str, error: &PlatformError) -> Problem {
+    log::error!("account {account}: the ledger did not answer: {error}");
+    Problem::ledger_unavailable()
+}

@@ -1,0 +1,72 @@
+//! Model traffic: every call is paid from a hard budget before it leaves.
+//!
+//! | route | does |
+//! |---|---|
+//! | `POST /v1/chat/completions` | a chat call, streamed or not |
+//! | `GET /v1/models` | the models that the caller's tenant has |
+//! | `GET /v1/models/{id}` | one of them |
+//! | `GET /v1/budget` | the caller's live budget |
+//! | `GET /v1/usage/{request-id}` | what one call used and cost |
+//! | `GET /health` | whether the function runs |
+
+mod call;
+mod caller;
+mod directory;
+mod ledger;
+mod relay;
+mod routes;
+mod upstream;
+
+#[cfg(all(target_family = "wasm", target_os = "unknown"))]
+mod on_workers;
+
+use bytes::Bytes;
+use domain::identity::RequestId;
+use http::{HeaderValue, Method, Request, Response};
+use http_api::{Problem, ProblemShape};
+use platform::{Body, Platform};
+
+/// Answers every request; what goes wrong is a [`Problem`], rendered here and nowhere else.
+pub async fn handle(platform: &impl Platform, request: Request<Bytes>) -> Response<Body> {
+    let request_id = new_request_id(platform);
+    let answer = route(platform, &request, request_id).await;
+    let mut response = answer.unwrap_or_else(|problem| {
+        if problem.status.is_server_error() {
+            log::warn!("{request_id} {} {}: {}", request.method(), request.uri().path(), problem.code);
+        }
+        problem.render(ProblemShape::OpenAi)
+    });
+    if let Ok(id) = HeaderValue::from_str(&request_id.to_string()) {
+        response.headers_mut().insert("x-request-id", id);
+    }
+    response
+}
+
+async fn route(
+    platform: &impl Platform,
+    request: &Request<Bytes>,
+    request_id: RequestId,
+) -> Result<Response<Body>, Problem> {
+    let path = request.uri().path();
+    let segments: Vec<&str> = path.split('/').skip(1).collect();
+    match (request.method(), segments.as_slice()) {
+        (&Method::POST, ["v1", "chat", "completions"]) => {
+            routes::chat::completions::create(platform, request, request_id).await
+        }
+        (&Method::GET, ["v1", "models"]) => routes::models::list::list(platform, request).await,
+        // A model's name may contain slashes, plain or escaped.
+        (&Method::GET, ["v1", "models", ..]) => {
+            routes::models::get::get(platform, request, &path["/v1/models/".len()..]).await
+        }
+        (&Method::GET, ["v1", "budget"]) => routes::budget::get::get(platform, request).await,
+        (&Method::GET, ["v1", "usage", id]) => routes::usage::get::get(platform, request, id).await,
+        (&Method::GET, ["health"]) => Ok(routes::health::get::get()),
+        (method, _) => Err(Problem::no_such_route(method, path)),
+    }
+}
+
+fn new_request_id(platform: &impl Platform) -> RequestId {
+    let mut random = [0; 10];
+    platform.fill(&mut random);
+    RequestId::new(platform.now(), &random)
+}

@@ -1,0 +1,158 @@
+//! A stream on its way to the caller: metered as it passes, settled when it ends.
+
+use crate::call::{Ending, OpenCall};
+use bytes::Bytes;
+use core::time::Duration;
+use domain::price::Usage;
+use domain::time::Timestamp;
+use futures_util::StreamExt;
+use futures_util::stream::{self, LocalBoxStream};
+use llm_formats::openai_chat::{Piece, StreamMeter, StreamOptions};
+use platform::{Body, Platform, StreamError};
+
+/// A long stream tells the ledger how far it is this often.
+const CHECKPOINT_EVERY: Duration = Duration::from_secs(60);
+
+/// The body for the caller. Dropping it, because the caller left, settles what was delivered to us and
+/// cancels the provider.
+pub fn body<P: Platform>(source: Body, call: OpenCall<P>, options: StreamOptions) -> Body {
+    let source = match source {
+        Body::Full(bytes) => stream::iter([Ok(bytes)]).boxed_local(),
+        Body::Stream(stream) => stream,
+    };
+    let checkpoint_at = call.platform().now().plus(CHECKPOINT_EVERY);
+    let relay = Relay { source, call, options, meter: StreamMeter::new(options), checkpoint_at };
+    Body::Stream(Box::pin(stream::unfold(Some(relay), |relay| async move { relay?.next().await })))
+}
+
+struct Relay<P: Platform> {
+    source: LocalBoxStream<'static, Result<Bytes, StreamError>>,
+    call: OpenCall<P>,
+    options: StreamOptions,
+    meter: StreamMeter,
+    checkpoint_at: Timestamp,
+}
+
+type Step<P> = Option<(Result<Bytes, StreamError>, Option<Relay<P>>)>;
+
+/// How a stream came to its end, with what the caller still gets.
+enum End {
+    Done(Bytes),
+    CeilingReached,
+    Truncated,
+}
+
+impl<P: Platform> Relay<P> {
+    async fn next(mut self) -> Step<P> {
+        loop {
+            let chunk = match self.source.next().await {
+                Some(Ok(chunk)) => chunk,
+                Some(Err(error)) => {
+                    log::warn!("{}: a stream broke off: {error}", self.call.request_id());
+                    return self.finish(Vec::new(), End::Truncated).await;
+                }
+                None => return self.upstream_ended().await,
+            };
+            self.meter.push(chunk);
+            let (out, end) = self.take_pieces();
+            self.remember();
+            if let Some(end) = end {
+                return self.finish(out, end).await;
+            }
+            if !out.is_empty() {
+                return Some((Ok(joined(out)), Some(self)));
+            }
+        }
+    }
+
+    async fn upstream_ended(mut self) -> Step<P> {
+        self.meter.end_of_upstream();
+        let (out, end) = self.take_pieces();
+        self.remember();
+        let end =
+            end.unwrap_or(if self.meter.is_complete() { End::Done(Bytes::new()) } else { End::Truncated });
+        self.finish(out, end).await
+    }
+
+    fn take_pieces(&mut self) -> (Vec<Bytes>, Option<End>) {
+        let mut out = Vec::new();
+        while let Some(piece) = self.meter.next_piece() {
+            match piece {
+                Piece::Pass(bytes) => out.push(bytes),
+                Piece::Usage(event) => out.push(event.with_members(&self.cost_member(&event.usage))),
+                Piece::Error { event, error } => {
+                    log::warn!(
+                        "{}: the provider failed in mid-stream: {:?}",
+                        self.call.request_id(),
+                        error.code
+                    );
+                    out.push(event);
+                }
+                Piece::Done(bytes) => return (out, Some(End::Done(bytes))),
+                Piece::CeilingReached => return (out, Some(End::CeilingReached)),
+            }
+        }
+        (out, None)
+    }
+
+    /// What a drop from here on would settle; long streams also tell the ledger.
+    fn remember(&mut self) {
+        if self.meter.has_output() || self.meter.usage().is_some() {
+            self.call.has_used(self.used());
+        }
+        let now = self.call.platform().now();
+        if now >= self.checkpoint_at {
+            self.checkpoint_at = now.plus(CHECKPOINT_EVERY);
+            self.call.checkpoint_later();
+        }
+    }
+
+    /// As the provider reported it, or as we counted it.
+    fn used(&self) -> Usage {
+        self.meter.usage().copied().unwrap_or_else(|| self.call.estimate(self.meter.output_so_far()))
+    }
+
+    fn cost_member(&self, usage: &Usage) -> String {
+        format!("\"cost_eur\":\"{}\"", self.call.cost_of(usage))
+    }
+
+    /// Settles, then lets the caller see the end: who has seen it finds it booked.
+    async fn finish(self, mut out: Vec<Bytes>, end: End) -> Step<P> {
+        let usage = self.used();
+        let reported = self.meter.usage().is_some();
+        let members = self.cost_member(&usage);
+        let wants_usage = self.options.client_wants_usage;
+        let outcome = match end {
+            End::Done(done) => {
+                if wants_usage && !reported {
+                    out.push(self.meter.usage_event(&usage, &members));
+                }
+                out.push(done);
+                "completed"
+            }
+            End::CeilingReached => {
+                out.push(self.meter.clean_end(wants_usage.then_some((&usage, members.as_str()))));
+                "stopped_at_hold"
+            }
+            End::Truncated => {
+                out.push(Bytes::from_static(TRUNCATED.as_bytes()));
+                "truncated"
+            }
+        };
+        // The provider is cancelled before the ledger is asked: it costs money while it produces.
+        drop(self.source);
+        self.call.settle(Ending { usage, estimated: !reported, outcome }).await;
+        Some((Ok(joined(out)), None))
+    }
+}
+
+/// Sent when the provider breaks off, so that no client takes half an answer for a whole one.
+const TRUNCATED: &str = "data: {\"error\":{\"message\":\"The model's provider broke its answer off. \
+What was produced is charged; retry.\",\"type\":\"server_error\",\"param\":null,\"code\":\"upstream_truncated\"}}\n\n";
+
+fn joined(mut pieces: Vec<Bytes>) -> Bytes {
+    match pieces.len() {
+        1 => pieces.remove(0),
+        _ => pieces.concat().into(),
+    }
+}

@@ -1,0 +1,173 @@
+//! `POST /v1/chat/completions`
+
+use crate::call::{Bill, Ending, OpenCall};
+use crate::caller::Caller;
+use crate::directory::{self, Route};
+use crate::ledger::{self, Admission, Demand};
+use crate::{relay, upstream};
+use bytes::Bytes;
+use domain::account::Reserved;
+use domain::identity::RequestId;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
+use http_api::{BODY_BYTES_MAX, Problem, header, json_bytes, rate_limit_headers};
+use llm_formats::openai_chat::{ChatRequest, RequestError, StreamOptions, read_completion};
+use platform::{Body, Platform};
+use std::rc::Rc;
+
+/// `allow` lets the gateway lower the output ceiling to what the budget pays.
+const CLAMP_HEADER: &str = "x-budget-clamp";
+/// Words for the usage row, separated by commas.
+const TAGS_HEADER: &str = "x-usage-tags";
+const TAGS_MAX: usize = 8;
+const TAG_BYTES_MAX: usize = 64;
+/// Content bytes per input token, for the estimate that an abandoned call is charged by.
+const BYTES_PER_TOKEN: u64 = 4;
+
+/// Reserves the worst case, calls the target, charges what it reports.
+pub async fn create<P: Platform>(
+    platform: &P,
+    request: &Request<Bytes>,
+    request_id: RequestId,
+) -> Result<Response<Body>, Problem> {
+    let caller = Caller::from_headers(platform, request.headers()).await?;
+    if request.body().len() > BODY_BYTES_MAX {
+        return Err(Problem::body_too_large(BODY_BYTES_MAX));
+    }
+    let chat = ChatRequest::scan(request.body()).map_err(unusable)?;
+    let (route, mut call, reserved) = admit(platform, &caller, &chat, request.headers(), request_id).await?;
+    let ceiling = reserved.output_ceiling / chat.choices;
+    let sent = upstream::send(platform, &route, &chat, ceiling, &format!("chatcmpl-{request_id}")).await;
+    let answer = match sent {
+        Ok(answer) => answer,
+        Err(problem) => {
+            call.release_later();
+            return Err(problem);
+        }
+    };
+    if answer.is_stream {
+        call.accepted();
+        let options = StreamOptions {
+            client_wants_usage: chat.include_usage,
+            choices: chat.choices,
+            output_tokens_max: Some(reserved.output_ceiling),
+        };
+        return Ok(streamed(relay::body(answer.body, call, options), &reserved));
+    }
+    match answer.whole(platform).await {
+        Ok(body) => whole(body, call, &reserved).await,
+        Err(problem) => {
+            call.release_later();
+            Err(problem)
+        }
+    }
+}
+
+/// The route, the open call and what was reserved for it. Repeats once if the routing is out of date.
+async fn admit<P: Platform>(
+    platform: &P,
+    caller: &Caller,
+    chat: &ChatRequest,
+    headers: &HeaderMap,
+    request_id: RequestId,
+) -> Result<(Rc<Route>, OpenCall<P>, Reserved), Problem> {
+    for _ in 0..2 {
+        let Some(route) = directory::route(platform, caller.account, &chat.model).await? else {
+            // Only who has a good key learns which models there are.
+            caller.authorize(platform).await?;
+            return Err(Problem::model_not_found(&chat.model));
+        };
+        let demand = demand(chat, &route, headers)?;
+        match ledger::reserve(platform, caller, &route, &demand, request_id).await? {
+            Admission::Open(call, reserved) => return Ok((route, *call, reserved)),
+            Admission::Stale => directory::forget(caller.account, &chat.model),
+        }
+    }
+    Err(Problem::ledger_unavailable())
+}
+
+fn demand(chat: &ChatRequest, route: &Route, headers: &HeaderMap) -> Result<Demand, Problem> {
+    let snapshot = &route.snapshot;
+    let output_tokens_max = chat.output_tokens_max.unwrap_or(snapshot.default_max_output);
+    if output_tokens_max > snapshot.max_output {
+        return Err(Problem::invalid_field(
+            "max_tokens",
+            format!(
+                "`max_tokens` is {output_tokens_max}, but {} gives at most {}.",
+                snapshot.model, snapshot.max_output
+            ),
+        ));
+    }
+    if !snapshot.tariff(route.target()).prices_text() {
+        return Err(Problem::unpriced_model(&snapshot.model));
+    }
+    Ok(Demand {
+        input_tokens_max: chat.input_tokens_max,
+        input_estimate: chat.content_bytes.div_ceil(BYTES_PER_TOKEN).max(1),
+        output_tokens_max,
+        choices: chat.choices,
+        clamp: header(headers, CLAMP_HEADER).is_some_and(|value| value.eq_ignore_ascii_case("allow")),
+        tags: tags(headers),
+    })
+}
+
+fn tags(headers: &HeaderMap) -> Vec<String> {
+    let list = header(headers, TAGS_HEADER).unwrap_or_default();
+    let fits = |tag: &&str| !tag.is_empty() && tag.len() <= TAG_BYTES_MAX;
+    list.split(',').map(str::trim).filter(fits).take(TAGS_MAX).map(str::to_owned).collect()
+}
+
+async fn whole<P: Platform>(
+    body: Bytes,
+    call: OpenCall<P>,
+    reserved: &Reserved,
+) -> Result<Response<Body>, Problem> {
+    let Ok(completion) = read_completion(&body) else {
+        log::warn!("{}: the provider's answer cannot be read", call.request_id());
+        call.release_later();
+        return Err(Problem::upstream_failed(
+            "The model's provider sent an answer that cannot be read. Nothing was charged; retry.",
+        ));
+    };
+    if completion.choices == 0 && completion.usage.is_none() {
+        log::warn!("{}: the provider's answer has no choices", call.request_id());
+        call.release_later();
+        return Err(Problem::upstream_failed(
+            "The model's provider sent no answer. Nothing was charged; retry.",
+        ));
+    }
+    let usage = completion.usage.unwrap_or_else(|| call.estimate(completion.output_estimate));
+    let estimated = completion.usage.is_none();
+    let Bill { cost, remaining } = call.settle(Ending { usage, estimated, outcome: "completed" }).await;
+    let mut response = json_bytes(StatusCode::OK, body);
+    let headers = response.headers_mut();
+    insert(headers, "x-cost-eur", &cost.to_string());
+    insert(headers, "x-budget-remaining-eur", &remaining.to_string());
+    headers.extend(rate_limit_headers(reserved.requests, reserved.tokens));
+    Ok(response)
+}
+
+fn streamed(body: Body, reserved: &Reserved) -> Response<Body> {
+    let mut response = Response::new(body);
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    insert(headers, "x-budget-held-eur", &reserved.hold.to_string());
+    insert(headers, "x-budget-remaining-eur", &reserved.remaining.to_string());
+    headers.extend(rate_limit_headers(reserved.requests, reserved.tokens));
+    response
+}
+
+fn insert(headers: &mut HeaderMap, name: &'static str, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        headers.insert(HeaderName::from_static(name), value);
+    }
+}
+
+fn unusable(error: RequestError) -> Problem {
+    let problem = Problem::bad_request(error.code, error.message);
+    match error.param {
+        Some(param) => problem.about(param),
+        None => problem,
+    }
+}

@@ -1,0 +1,18 @@
+//! One folder per noun, one file per verb.
+
+pub mod budget {
+    pub mod get;
+}
+pub mod chat {
+    pub mod completions;
+}
+pub mod health {
+    pub mod get;
+}
+pub mod models {
+    pub mod get;
+    pub mod list;
+}
+pub mod usage {
+    pub mod get;
+}

@@ -1,0 +1,22 @@
+//! `GET /v1/models/{id}`
+
+use super::list::model;
+use crate::caller::Caller;
+use crate::directory;
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use http_api::{Problem, json, percent_decoded};
+use platform::{Body, Platform};
+
+pub async fn get(
+    platform: &impl Platform,
+    request: &Request<Bytes>,
+    id: &str,
+) -> Result<Response<Body>, Problem> {
+    let caller = Caller::from_headers(platform, request.headers()).await?;
+    caller.authorize(platform).await?;
+    let id = percent_decoded(id);
+    let route = directory::route(platform, caller.account, &id).await?;
+    let route = route.ok_or_else(|| Problem::model_not_found(&id))?;
+    Ok(json(StatusCode::OK, &model(&route.snapshot)))
+}

@@ -1,0 +1,157 @@
+//! One call to a target: in its format, with its key, within its time.
+
+use crate::directory::Route;
+use bytes::Bytes;
+use core::pin::pin;
+use core::time::Duration;
+use domain::routing::{CeilingField, TargetKind};
+use futures_util::future::{Either, select};
+use futures_util::stream;
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http_api::Problem;
+use llm_formats::demo_echo;
+use llm_formats::openai_chat::{self, Ceiling, ChatRequest, Edits, UpstreamError};
+use platform::{Body, Platform};
+
+/// Longest answer that is not streamed.
+const ANSWER_BYTES_MAX: usize = 32 << 20;
+/// Most of an error's body that is read.
+const ERROR_BYTES_MAX: usize = 64 << 10;
+
+/// A target that said yes.
+pub struct Answer {
+    pub body: Body,
+    pub is_stream: bool,
+    timeout: Duration,
+}
+
+/// Sends the call. Every refusal comes back as a problem in our words; nothing is charged for it.
+pub async fn send(
+    platform: &impl Platform,
+    route: &Route,
+    chat: &ChatRequest,
+    output_tokens_max: u64,
+    completion_id: &str,
+) -> Result<Answer, Problem> {
+    let target = route.target();
+    match &target.kind {
+        TargetKind::DemoEcho => {
+            let body = chat.rewrite(&edits(chat, &chat.model, CeilingField::MaxTokens, output_tokens_max));
+            let created = u64::try_from(platform.now().as_secs()).unwrap_or(0);
+            echo(&body, completion_id, created)
+        }
+        TargetKind::OpenAiCompatible { base_url, ceiling_field, first_byte_timeout_ms, .. } => {
+            let body = chat.rewrite(&edits(chat, &target.upstream_model, *ceiling_field, output_tokens_max));
+            let request = request(base_url, route.provider_key.as_deref(), body)?;
+            let timeout = Duration::from_millis(*first_byte_timeout_ms);
+            let response = within(platform, timeout, platform.send(request))
+                .await
+                .ok_or_else(Problem::upstream_timed_out)?;
+            let response = response.map_err(|error| {
+                log::warn!("{} is out of reach: {error}", target.provider);
+                Problem::upstream_failed("The model's provider is out of reach. Nothing was charged; retry.")
+            })?;
+            accepted(response, timeout, &target.provider).await
+        }
+    }
+}
+
+impl Answer {
+    /// The whole answer, if it comes in time.
+    pub async fn whole(self, platform: &impl Platform) -> Result<Bytes, Problem> {
+        let collected = within(platform, self.timeout, self.body.collect(ANSWER_BYTES_MAX)).await;
+        collected.ok_or_else(Problem::upstream_timed_out)?.map_err(|error| {
+            log::warn!("an answer broke off: {error}");
+            Problem::upstream_failed("The model's provider broke its answer off. Nothing was charged; retry.")
+        })
+    }
+}
+
+fn edits<'a>(chat: &ChatRequest, model: &'a str, field: CeilingField, tokens: u64) -> Edits<'a> {
+    let field = match field {
+        CeilingField::MaxTokens => openai_chat::CeilingField::MaxTokens,
+        CeilingField::MaxCompletionTokens => openai_chat::CeilingField::MaxCompletionTokens,
+    };
+    Edits {
+        model,
+        ceiling: Some(Ceiling { field, tokens }),
+        include_usage: chat.stream,
+        standard_tier: false,
+    }
+}
+
+fn request(base_url: &str, key: Option<&str>, body: Bytes) -> Result<Request<Bytes>, Problem> {
+    let mut builder = Request::builder()
+        .method(Method::POST)
+        .uri(format!("{base_url}/chat/completions"))
+        .header(CONTENT_TYPE, "application/json")
+        .header(ACCEPT, "application/json, text/event-stream");
+    if let Some(key) = key {
+        let mut value = HeaderValue::try_from(format!("Bearer {key}")).map_err(|_| Problem::internal())?;
+        value.set_sensitive(true);
+        builder = builder.header(AUTHORIZATION, value);
+    }
+    builder.body(body).map_err(|error| {
+        log::error!("the target's address cannot be used: {error}");
+        Problem::internal()
+    })
+}
+
+async fn accepted(response: Response<Body>, timeout: Duration, provider: &str) -> Result<Answer, Problem> {
+    if !response.status().is_success() {
+        return Err(refused(response, provider).await);
+    }
+    let content_type = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let is_stream = content_type.is_some_and(|value| value.starts_with("text/event-stream"));
+    Ok(Answer { body: response.into_body(), is_stream, timeout })
+}
+
+/// What the caller can mend is told in the provider's words; what only we can mend is not.
+async fn refused(response: Response<Body>, provider: &str) -> Problem {
+    let status = response.status();
+    let retry_after = response.headers().get(RETRY_AFTER).cloned();
+    let body = response.into_body().collect(ERROR_BYTES_MAX).await.unwrap_or_default();
+    let error = UpstreamError::read(&body).unwrap_or_default();
+    log::warn!("{provider} refused with {status}: {:?} {:?}", error.kind, error.code);
+    match status {
+        StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE | StatusCode::UNPROCESSABLE_ENTITY => {
+            let said = if error.message.is_empty() { "no reason was given" } else { &error.message };
+            Problem::bad_request(
+                "upstream_rejected",
+                format!("The model's provider refused the request: {said}"),
+            )
+        }
+        StatusCode::TOO_MANY_REQUESTS => {
+            let mut problem = Problem::new(
+                status,
+                "rate_limit_error",
+                "upstream_rate_limited",
+                "The model's provider is over its rate limit. Nothing was charged; retry after a pause.",
+            );
+            problem.headers.extend(retry_after.map(|value| (RETRY_AFTER, value)));
+            problem
+        }
+        _ => Problem::upstream_failed("The model's provider failed. Nothing was charged; retry."),
+    }
+}
+
+fn echo(body: &Bytes, id: &str, created: u64) -> Result<Answer, Problem> {
+    let chat = ChatRequest::scan(body).map_err(|_| Problem::internal())?;
+    let answer = demo_echo::answer(&chat, id, created);
+    let body = if chat.stream {
+        let chunks: Vec<_> = answer.chunks().map(Ok).collect();
+        Body::Stream(Box::pin(stream::iter(chunks)))
+    } else {
+        Body::Full(answer.completion())
+    };
+    Ok(Answer { body, is_stream: chat.stream, timeout: Duration::from_secs(1) })
+}
+
+/// `None` when it takes too long; what was under way is then cancelled.
+async fn within<T>(platform: &impl Platform, time: Duration, work: impl Future<Output = T>) -> Option<T> {
+    match select(pin!(work), pin!(platform.sleep(time))).await {
+        Either::Left((done, _)) => Some(done),
+        Either::Right(_) => None,
+    }
+}

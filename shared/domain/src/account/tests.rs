@@ -1,1 +1,0 @@
-//! Claims about the account, as examples and as properties.

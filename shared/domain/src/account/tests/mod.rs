@@ -1,0 +1,13 @@
+//! Claims about the account, as examples and as properties.
+
+mod admission;
+mod builders;
+mod configuration;
+mod ending;
+mod keys;
+mod late;
+mod limits;
+mod money;
+mod periods;
+mod repeats;
+mod totals;

@@ -1,0 +1,35 @@
+//! A safe upper bound of a request's input tokens, without a tokenizer.
+//!
+//! A byte-level BPE token (GPT, Llama, Qwen, Claude) and a SentencePiece token with byte fallback and
+//! identity normalisation (Mistral, Gemma, Gemini) each stand for at least one byte of UTF-8, so text
+//! has at most as many tokens as bytes. JSON as written is never shorter than the text that it stands
+//! for: every escape is longer than its character. To this come the tokens that a chat template adds.
+//!
+//! Text that is not content (tool definitions, schemas, fields unknown to us) counts with all bytes of
+//! its JSON, names and punctuation included, since templates print it in forms of their own.
+
+/// Added once: the template's own system text and the priming of the answer. OpenAI's is 3 ("How to
+/// count tokens with tiktoken", OpenAI cookbook); the longest default text that we know, gpt-oss'
+/// harmony format, takes about 80.
+pub const REQUEST_TOKENS: u64 = 128;
+
+/// Added for each message: OpenAI 3, and 1 with a name (same source); Llama 3 has 5 special tokens,
+/// harmony up to 7.
+pub const MESSAGE_TOKENS: u64 = 8;
+
+/// Added for each tool: the declaration around it (`type … = (_: {…}) => any;`), about 10 at OpenAI.
+pub const TOOL_TOKENS: u64 = 16;
+
+/// What is counted while a request is read.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct InputCount {
+    pub bytes: u64,
+    pub messages: u64,
+    pub tools: u64,
+}
+
+impl InputCount {
+    pub fn tokens_max(&self) -> u64 {
+        self.bytes + REQUEST_TOKENS + self.messages * MESSAGE_TOKENS + self.tools * TOOL_TOKENS
+    }
+}

@@ -1,0 +1,172 @@
+//! The body as the provider gets it: a few members changed, every other byte as the client sent it.
+
+use super::request::{ChatRequest, Member};
+use crate::json::push_string;
+use bytes::{Bytes, BytesMut};
+use std::ops::Range;
+
+/// What must hold in the body that is sent.
+#[derive(Clone, Copy, Debug)]
+pub struct Edits<'a> {
+    /// The model's name at the provider.
+    pub model: &'a str,
+    /// `None` leaves the client's ceiling, or its absence, as it is.
+    pub ceiling: Option<Ceiling>,
+    /// Ask for the usage chunk at the end of a stream. Only for streams: others refuse the field.
+    pub include_usage: bool,
+    /// Pin `service_tier` to `default`. At OpenAI `auto` and absence mean what the project is set to,
+    /// which may be the dearer `priority`; other servers may not know the field.
+    pub standard_tier: bool,
+}
+
+/// The most output tokens of each choice, and how the target wants to be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ceiling {
+    pub field: CeilingField,
+    pub tokens: u64,
+}
+
+/// OpenAI's reasoning models take only `max_completion_tokens`; many compatible servers only `max_tokens`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CeilingField {
+    MaxTokens,
+    MaxCompletionTokens,
+}
+
+impl CeilingField {
+    pub fn name(self) -> &'static str {
+        match self {
+            CeilingField::MaxTokens => "max_tokens",
+            CeilingField::MaxCompletionTokens => "max_completion_tokens",
+        }
+    }
+}
+
+/// Bytes of the body to replace, in order: an insertion before a replacement that starts at the same byte.
+#[derive(Default)]
+struct Splices(Vec<Splice>);
+
+struct Splice {
+    range: Range<usize>,
+    text: String,
+}
+
+impl Splices {
+    fn push(&mut self, range: Range<usize>, text: impl Into<String>) {
+        let place = |range: &Range<usize>| (range.start, range.end);
+        let index = self.0.partition_point(|splice| place(&splice.range) < place(&range));
+        self.0.insert(index, Splice { range, text: text.into() });
+    }
+}
+
+impl ChatRequest {
+    /// The same bytes, uncopied, if the body already is as `edits` want it.
+    pub fn rewrite(&self, edits: &Edits) -> Bytes {
+        let mut splices = Splices::default();
+        // New members, each with a comma after it, to stand first in the object.
+        let mut inserted = String::new();
+        if edits.model != self.model {
+            let mut text = String::new();
+            push_string(&mut text, edits.model);
+            splices.push(self.places.model.value.clone(), text);
+        }
+        if let Some(ceiling) = edits.ceiling {
+            self.set_ceiling(ceiling, &mut splices, &mut inserted);
+        }
+        if edits.include_usage && !self.include_usage {
+            self.set_include_usage(&mut splices, &mut inserted);
+        }
+        if edits.standard_tier {
+            self.set_standard_tier(&mut splices, &mut inserted);
+        }
+        if !inserted.is_empty() {
+            let at = self.places.object_start + 1;
+            splices.push(at..at, inserted);
+        }
+        self.apply(splices)
+    }
+
+    fn set_ceiling(&self, ceiling: Ceiling, splices: &mut Splices, inserted: &mut String) {
+        let places = &self.places;
+        let (wanted, other) = match ceiling.field {
+            CeilingField::MaxTokens => (&places.max_tokens, &places.max_completion_tokens),
+            CeilingField::MaxCompletionTokens => (&places.max_completion_tokens, &places.max_tokens),
+        };
+        let name = ceiling.field.name();
+        let tokens = ceiling.tokens.to_string();
+        match (wanted, other) {
+            (Some(wanted), other) => {
+                if self.body[wanted.value.clone()] != *tokens.as_bytes() {
+                    splices.push(wanted.value.clone(), tokens);
+                }
+                if let Some(other) = other {
+                    splices.push(self.with_its_comma(other), "");
+                }
+            }
+            (None, Some(other)) => {
+                let text = format!("\"{name}\":{tokens}");
+                splices.push(other.key_start..other.value.end, text);
+            }
+            (None, None) => inserted.push_str(&format!("\"{name}\":{tokens},")),
+        }
+    }
+
+    fn set_include_usage(&self, splices: &mut Splices, inserted: &mut String) {
+        let places = &self.places;
+        if let Some(value) = &places.include_usage {
+            splices.push(value.clone(), "true");
+            return;
+        }
+        match &places.stream_options {
+            None => inserted.push_str("\"stream_options\":{\"include_usage\":true},"),
+            Some(options) if self.body[options.value.start] == b'{' => {
+                let at = options.value.start + 1;
+                let empty = self.next_visible(at) == b'}';
+                let text = if empty { "\"include_usage\":true" } else { "\"include_usage\":true," };
+                splices.push(at..at, text);
+            }
+            Some(null) => splices.push(null.value.clone(), "{\"include_usage\":true}"),
+        }
+    }
+
+    fn set_standard_tier(&self, splices: &mut Splices, inserted: &mut String) {
+        const DEFAULT: &str = "\"default\"";
+        match &self.places.service_tier {
+            None => inserted.push_str("\"service_tier\":\"default\","),
+            Some(tier) if self.body[tier.value.clone()] == *DEFAULT.as_bytes() => {}
+            Some(tier) => splices.push(tier.value.clone(), DEFAULT),
+        }
+    }
+
+    /// The bytes to take out so that the object stays valid; it always has other members.
+    fn with_its_comma(&self, member: &Member) -> Range<usize> {
+        let before = self.body[..member.key_start].trim_ascii_end();
+        if before.ends_with(b",") {
+            return before.len() - 1..member.value.end;
+        }
+        let after = &self.body[member.value.end..];
+        let spaces = after.len() - after.trim_ascii_start().len();
+        member.key_start..member.value.end + spaces + 1
+    }
+
+    fn next_visible(&self, at: usize) -> u8 {
+        self.body[at..].trim_ascii_start().first().copied().unwrap_or_default()
+    }
+
+    fn apply(&self, splices: Splices) -> Bytes {
+        let Splices(splices) = splices;
+        if splices.is_empty() {
+            return self.body.clone();
+        }
+        let added: usize = splices.iter().map(|splice| splice.text.len()).sum();
+        let mut body = BytesMut::with_capacity(self.body.len() + added);
+        let mut copied = 0;
+        for splice in &splices {
+            body.extend_from_slice(&self.body[copied..splice.range.start]);
+            body.extend_from_slice(splice.text.as_bytes());
+            copied = splice.range.end;
+        }
+        body.extend_from_slice(&self.body[copied..]);
+        body.freeze()
+    }
+}

@@ -1,0 +1,73 @@
+//! The room for tests: keeps the boundary's promises in memory, with a clock that the test sets, an
+//! upstream that it scripts, and faults that it injects.
+//!
+//! ```
+//! # futures_executor::block_on(async {
+//! use platform::{Clock, Upstream};
+//! use platform_memory::{Answer, MemoryPlatform};
+//!
+//! let platform = MemoryPlatform::new();
+//! platform.answer_next(Answer::text(200, "hello"));
+//! let response = platform.send(http::Request::get("http://upstream/").body("".into()).unwrap()).await;
+//! assert_eq!(response.unwrap().status(), 200);
+//! assert_eq!(platform.upstream_calls(), 1);
+//! # });
+//! ```
+
+mod background;
+mod chance;
+mod clock;
+mod database;
+mod delivery;
+mod rows;
+mod secrets;
+mod state;
+mod upstream;
+
+pub use clock::START;
+pub use delivery::Delivered;
+pub use state::Fault;
+pub use upstream::{Answer, Ending};
+
+use std::rc::Rc;
+
+/// A whole host. Clones are handles to the same one.
+#[derive(Clone)]
+pub struct MemoryPlatform(Rc<Rooms>);
+
+struct Rooms {
+    clock: clock::SetClock,
+    chance: chance::Seeded,
+    secrets: secrets::Named,
+    upstream: upstream::Scripted,
+    database: database::InMemory,
+    state: state::Machines,
+    background: background::Tasks,
+}
+
+impl Default for MemoryPlatform {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl MemoryPlatform {
+    /// With all migrations applied, at [`START`], and with secrets for every name the functions ask for.
+    pub fn new() -> Self {
+        Self::seeded(1)
+    }
+
+    /// Like [`Self::new`]; the seed decides every random byte.
+    pub fn seeded(seed: u64) -> Self {
+        let chance = chance::Seeded::new(seed);
+        Self(Rc::new(Rooms {
+            clock: clock::SetClock::default(),
+            secrets: secrets::Named::generated(&chance),
+            chance,
+            upstream: upstream::Scripted::default(),
+            database: database::InMemory::migrated(),
+            state: state::Machines::default(),
+            background: background::Tasks::default(),
+        }))
+    }
+}

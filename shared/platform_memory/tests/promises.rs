@@ -1,0 +1,197 @@
+//! The boundary's promises, as this room keeps them. The machine under test is the account.
+
+use domain::account::{Account, Adjust, Command, Configuration, Configure, ModelAccess, Reply, Status};
+use domain::civil_time::PeriodRule;
+use domain::identity::RequestId;
+use domain::money::NanoEur;
+use futures_executor::block_on;
+use futures_util::future::{Either, select};
+use futures_util::{FutureExt, StreamExt};
+use http::Request;
+use platform::{
+    AtomicState, Background, Body, Clock, Database, Platform, PlatformErrorKind, Secrets, Statement, Timer,
+    Upstream,
+};
+use platform_memory::{Answer, Ending, Fault, MemoryPlatform};
+use std::pin::pin;
+use std::time::Duration;
+
+const NAME: &str = "eu-00000000000000000000000000000001";
+
+fn configure() -> Command {
+    Command::Configure(Box::new(Configure {
+        configuration: Configuration {
+            version: 1,
+            tenant_id: "tenant".into(),
+            user_status: Status::Active,
+            tenant_status: Status::Active,
+            budget: NanoEur::euros(25),
+            period: PeriodRule::DEFAULT,
+            requests_per_minute: None,
+            tokens_per_minute: None,
+            models: ModelAccess::All,
+            keys: Vec::new(),
+            routing_version: 0,
+            clamp: false,
+        },
+    }))
+}
+
+fn charge(id: u8) -> Command {
+    let operation_id = RequestId([id; 16]);
+    Command::Adjust(Adjust { operation_id, amount: NanoEur::euros(1), reason: "by hand".into() })
+}
+
+async fn used(platform: &impl Platform) -> NanoEur {
+    match platform.apply::<Account>(NAME, Command::Inspect).await {
+        Ok(Reply::Balance(balance)) => balance.used,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_sleep_ends_when_the_test_moves_the_clock() {
+    let platform = MemoryPlatform::new();
+    let mut sleep = pin!(platform.sleep(Duration::from_secs(5)));
+    assert_eq!(sleep.as_mut().now_or_never(), None);
+    platform.advance(Duration::from_secs(4));
+    assert_eq!(sleep.as_mut().now_or_never(), None);
+    platform.advance(Duration::from_secs(1));
+    block_on(sleep);
+}
+
+#[test]
+fn a_hanging_upstream_loses_the_race_and_counts_as_cancelled() {
+    let platform = MemoryPlatform::new();
+    platform.answer_next(Answer::Hang);
+    let request = Request::post("http://upstream/v1").body("x".into()).unwrap();
+    let mut race =
+        Box::pin(select(Box::pin(platform.send(request)), Box::pin(platform.sleep(Duration::from_secs(1)))));
+    assert!((&mut race).now_or_never().is_none());
+    platform.advance(Duration::from_secs(1));
+    assert!(matches!(block_on(race), Either::Right(_)));
+    assert_eq!((platform.upstream_calls(), platform.upstream_cancelled()), (1, 1));
+}
+
+#[test]
+fn a_stream_ends_as_scripted_and_dropping_it_cancels() {
+    let platform = MemoryPlatform::new();
+    platform.answer_with(|_| Answer::sse(["data: 1\n\n", "data: 2\n\n"], Ending::Broken));
+    let chunks = |take: usize| {
+        let response = block_on(platform.send(Request::new("".into()))).unwrap();
+        let Body::Stream(stream) = response.into_body() else { panic!("not a stream") };
+        block_on(stream.take(take).map(|chunk| chunk.is_ok()).collect::<Vec<_>>())
+    };
+    assert_eq!(chunks(9), [true, true, false]);
+    assert_eq!(platform.upstream_cancelled(), 0);
+    assert_eq!(chunks(1), [true]);
+    assert_eq!(platform.upstream_cancelled(), 1);
+}
+
+#[test]
+fn a_commit_stores_all_or_none() {
+    let platform = MemoryPlatform::new();
+    platform.execute_sql("CREATE TABLE t (id INTEGER PRIMARY KEY, name TEXT)");
+    let insert = |id: i64| Statement::new("INSERT INTO t VALUES (?1, ?2)").bind(id).bind(None::<String>);
+    block_on(platform.commit(vec![insert(1)])).unwrap();
+    let error = block_on(platform.commit(vec![insert(2), insert(1)])).unwrap_err();
+    assert_eq!(error.kind, PlatformErrorKind::Conflict);
+    let rows =
+        block_on(platform.query(Statement::new("SELECT count(*) AS n, max(name) AS name FROM t"))).unwrap();
+    assert_eq!(rows[0].integer("n"), Ok(1));
+    assert_eq!(rows[0].optional_text("name"), Ok(None));
+}
+
+#[test]
+fn a_fault_strikes_once_before_or_after_the_step_took_effect() {
+    for (fault, took_effect, kind) in [
+        (Fault::BeforeStep, false, PlatformErrorKind::Unavailable),
+        (Fault::AfterStore, true, PlatformErrorKind::Unavailable),
+        (Fault::CrashBeforeStore, false, PlatformErrorKind::Unavailable),
+        (Fault::CrashAfterStore, true, PlatformErrorKind::Unavailable),
+        (Fault::HangBeforeStep, false, PlatformErrorKind::TimedOut),
+        (Fault::HangAfterStore, true, PlatformErrorKind::TimedOut),
+    ] {
+        let platform = MemoryPlatform::new();
+        block_on(async {
+            platform.apply::<Account>(NAME, configure()).await.unwrap();
+            platform.inject(fault);
+            let error = platform.apply::<Account>(NAME, charge(1)).await.unwrap_err();
+            assert_eq!(error.kind, kind, "{fault:?}");
+            assert_eq!(used(&platform).await, NanoEur::euros(took_effect.into()), "{fault:?}");
+            platform.apply::<Account>(NAME, charge(1)).await.unwrap();
+            assert_eq!(used(&platform).await, NanoEur::euros(1), "{fault:?}");
+        });
+    }
+}
+
+#[test]
+fn a_crash_loses_memory_and_background_but_no_row_and_no_event() {
+    let platform = MemoryPlatform::new();
+    block_on(async {
+        platform.apply::<Account>(NAME, configure()).await.unwrap();
+        for id in 0..100 {
+            platform.apply::<Account>(NAME, charge(id)).await.unwrap();
+        }
+        platform.finish_later(async { panic!("lost") }.boxed_local());
+        platform.crash();
+        platform.run_background().await;
+        assert_eq!(used(&platform).await, NanoEur::euros(100));
+        assert_eq!(platform.undelivered::<Account>(NAME), Ok(100));
+        platform.deliver_all::<Account>().await.unwrap();
+        assert_eq!(platform.delivered::<Account>(NAME).len(), 100);
+        assert_eq!(platform.undelivered::<Account>(NAME), Ok(0));
+    });
+}
+
+#[test]
+fn events_wait_while_their_sink_fails() {
+    let platform = MemoryPlatform::new();
+    platform.deliver_to(|platform, batch| async move {
+        assert_eq!(batch.events::<Account>().len(), 1);
+        platform.commit(vec![Statement::new("SELECT 1")]).await
+    });
+    block_on(async {
+        platform.apply::<Account>(NAME, configure()).await.unwrap();
+        platform.apply::<Account>(NAME, charge(1)).await.unwrap();
+        platform.set_database_down(true);
+        assert!(platform.deliver::<Account>(NAME).await.is_err());
+        assert_eq!(platform.undelivered::<Account>(NAME), Ok(1));
+        platform.set_database_down(false);
+        platform.deliver::<Account>(NAME).await.unwrap();
+        assert_eq!(platform.undelivered::<Account>(NAME), Ok(0));
+    });
+}
+
+#[test]
+fn a_name_that_was_never_configured_stores_nothing() {
+    let platform = MemoryPlatform::new();
+    block_on(platform.apply::<Account>(NAME, Command::Inspect)).unwrap();
+    block_on(platform.apply::<Account>(NAME, charge(1))).unwrap();
+    assert_eq!((platform.rows_written(), platform.rows_of::<Account>(NAME)), (0, 0));
+}
+
+#[test]
+fn background_tasks_may_queue_more() {
+    let platform = MemoryPlatform::new();
+    let inner = platform.clone();
+    platform.finish_later(
+        async move {
+            let last = inner.clone();
+            inner.finish_later(async move { last.advance(Duration::from_secs(1)) }.boxed_local());
+        }
+        .boxed_local(),
+    );
+    let before = platform.now();
+    block_on(platform.run_background());
+    assert_eq!(platform.now(), before.plus(Duration::from_secs(1)));
+}
+
+#[test]
+fn secrets_are_made_up_and_can_be_taken_away() {
+    let platform = MemoryPlatform::new();
+    assert_eq!(block_on(platform.secret("PROVIDER_KEYS_KEY_1")).unwrap().expose().len(), 64);
+    platform.remove_secret("PROVIDER_KEYS_KEY_1");
+    let error = block_on(platform.secret("PROVIDER_KEYS_KEY_1")).unwrap_err();
+    assert_eq!(error.kind, PlatformErrorKind::NotConfigured);
+}

@@ -1,0 +1,145 @@
+// What the wasm asks of the Workers runtime, in calls that do as much as possible at once. Rust's
+// side is src/host.rs.
+
+/** Calls into wasm that have not answered yet. A panic ends the one that it happened in; without
+ *  this its caller would wait for ever, since a trapped future never resolves. */
+export const pendingCalls = {
+  next: 1,
+  rejects: new Map(),
+  run(start) {
+    const call = this.next++;
+    return new Promise((resolve, reject) => {
+      this.rejects.set(call, reject);
+      start(call).then(resolve, reject);
+    }).finally(() => this.rejects.delete(call));
+  },
+};
+
+export function panicked(call, message) {
+  console.error("panic:", message);
+  pendingCalls.rejects.get(call)?.(new Error("panic"));
+}
+
+export function log(level, line) {
+  (level <= 1 ? console.error : level === 2 ? console.warn : console.log)(line);
+}
+
+// The clock. Tests may set it off through a binding that no shipped configuration has.
+export const clock = { offset: 0 };
+
+export function now() {
+  return Date.now() + clock.offset;
+}
+
+export function sleep(milliseconds) {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
+}
+
+export function random(bytes) {
+  crypto.getRandomValues(bytes);
+}
+
+export function setting(env, name) {
+  return env[name];
+}
+
+export function waitUntil(context, promise) {
+  context.waitUntil(promise);
+}
+
+/** Pairs of lines: a header's name, then its value. */
+function pairs(lines) {
+  const parts = lines.split("\n");
+  const headers = [];
+  for (let at = 0; at + 1 < parts.length; at += 2) headers.push([parts[at], parts[at + 1]]);
+  return headers;
+}
+
+export function response(status, headers, body) {
+  return new Response(body, { status, headers: pairs(headers) });
+}
+
+/** A response whose body is written bit by bit: [the response, the body's writer]. */
+export function streamed(status, headers) {
+  const { readable, writable } = new IdentityTransformStream();
+  return [new Response(readable, { status, headers: pairs(headers) }), writable.getWriter()];
+}
+
+/** Resolves when nobody reads any more, or all is written. */
+export function left(writer) {
+  return writer.closed.catch(() => {});
+}
+
+export function write(writer, chunk) {
+  return writer.write(chunk);
+}
+
+export function close(writer) {
+  return writer.close();
+}
+
+export function abort(writer) {
+  writer.abort(new Error("the stream broke")).catch(() => {});
+}
+
+/** Bodies up to this length come along whole. */
+const WHOLE_BODY_MAX = 1 << 20;
+
+/** All that is read of an answer's headers; each costs a crossing. */
+const HEADERS_OF_INTEREST = ["content-type", "retry-after"];
+
+/** Sends, and answers [status, header lines, the whole body or undefined, a reader or undefined]. */
+export async function send(method, url, headers, body) {
+  const answer = await fetch(url, {
+    method,
+    headers: pairs(headers),
+    body: body.length > 0 ? body : undefined,
+    redirect: "manual",
+  });
+  let lines = "";
+  for (const name of HEADERS_OF_INTEREST) {
+    const value = answer.headers.get(name);
+    if (value !== null) lines += `${name}\n${value}\n`;
+  }
+  const length = answer.headers.get("content-length");
+  const whole = answer.body === null || (length !== null && Number(length) <= WHOLE_BODY_MAX);
+  return whole
+    ? [answer.status, lines, new Uint8Array(await answer.arrayBuffer()), undefined]
+    : [answer.status, lines, undefined, answer.body.getReader()];
+}
+
+/** The next chunk, or undefined at the end. */
+export async function read(reader) {
+  const { done, value } = await reader.read();
+  return done ? undefined : value;
+}
+
+export function cancel(reader) {
+  reader.cancel().catch(() => {});
+}
+
+/** Calls a method of the object `name`, and fails when it takes longer than `milliseconds`: an object
+ *  that panicked or hangs may never answer. */
+export async function callObject(namespace, jurisdiction, name, method, bytes, milliseconds) {
+  const objects = jurisdiction === "" ? namespace : namespace.jurisdiction(jurisdiction);
+  let timer;
+  const tooLong = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error("timed out")), milliseconds);
+  });
+  try {
+    return await Promise.race([objects.getByName(name)[method](bytes), tooLong]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Rows as [column names, rows of values]. */
+export async function query(database, sql, parameters) {
+  const [columns, ...rows] = await database.prepare(sql).bind(...parameters).raw({ columnNames: true });
+  return [columns ?? [], rows];
+}
+
+/** All statements or none: D1 runs a batch in one transaction. */
+export async function commit(database, statements) {
+  await database.batch(statements.map(([sql, parameters]) => database.prepare(sql).bind(...parameters)));
+}

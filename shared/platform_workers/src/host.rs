@@ -1,0 +1,88 @@
+//! The JavaScript side's functions, as Rust sees them. See `js/host.mjs` and `js/rows.mjs`.
+
+use js_sys::{Array, JsString, Promise, Uint8Array};
+use wasm_bindgen::prelude::*;
+
+#[wasm_bindgen(raw_module = "workers-host")]
+extern "C" {
+    /// A worker's bindings.
+    #[derive(Clone)]
+    pub type Env;
+    /// A request's context.
+    #[derive(Clone)]
+    pub type Context;
+    pub type Writer;
+    pub type Reader;
+    #[derive(Clone)]
+    pub type Namespace;
+    #[derive(Clone)]
+    pub type D1;
+
+    pub fn panicked(call: u32, message: &str);
+    pub fn log(level: u32, line: &str);
+    pub fn now() -> f64;
+    pub fn sleep(milliseconds: f64) -> Promise;
+    pub fn random(bytes: &mut [u8]);
+    pub fn setting(env: &Env, name: &str) -> JsValue;
+    #[wasm_bindgen(js_name = waitUntil)]
+    pub fn wait_until(context: &Context, promise: &Promise);
+
+    pub fn response(status: u16, headers: &str, body: &[u8]) -> JsValue;
+    pub fn streamed(status: u16, headers: &str) -> Array;
+    pub fn left(writer: &Writer) -> Promise;
+    pub fn write(writer: &Writer, chunk: &[u8]) -> Promise;
+    pub fn close(writer: &Writer) -> Promise;
+    pub fn abort(writer: &Writer);
+
+    pub fn send(method: &str, url: &str, headers: &str, body: &[u8]) -> Promise;
+    pub fn read(reader: &Reader) -> Promise;
+    pub fn cancel(reader: &Reader);
+
+    #[wasm_bindgen(js_name = callObject)]
+    pub fn call_object(
+        namespace: &Namespace,
+        jurisdiction: &str,
+        name: &str,
+        method: &str,
+        bytes: Uint8Array,
+        milliseconds: f64,
+    ) -> Promise;
+
+    pub fn query(database: &D1, sql: &str, parameters: Array) -> Promise;
+    pub fn commit(database: &D1, statements: Array) -> Promise;
+}
+
+#[wasm_bindgen]
+extern "C" {
+    /// One object's rows and alarm.
+    pub type Rows;
+
+    #[wasm_bindgen(method)]
+    pub fn name(this: &Rows) -> String;
+    #[wasm_bindgen(method)]
+    pub fn head(this: &Rows) -> Option<Vec<u8>>;
+    #[wasm_bindgen(method)]
+    pub fn part(this: &Rows, key: &[u8]) -> Option<Vec<u8>>;
+    #[wasm_bindgen(method, js_name = residentParts)]
+    pub fn resident_parts(this: &Rows) -> Array;
+    #[wasm_bindgen(method)]
+    pub fn events(this: &Rows, limit: u32) -> Array;
+    #[wasm_bindgen(method, catch)]
+    pub fn create(this: &Rows) -> Result<(), JsValue>;
+    #[wasm_bindgen(method, catch, js_name = putHead)]
+    pub fn put_head(this: &Rows, value: Uint8Array) -> Result<(), JsValue>;
+    #[wasm_bindgen(method, catch)]
+    pub fn write(this: &Rows, writes: Array) -> Result<(), JsValue>;
+    #[wasm_bindgen(method, catch, js_name = dropDue)]
+    pub fn drop_due(this: &Rows, now: f64) -> Result<(), JsValue>;
+    #[wasm_bindgen(method)]
+    pub fn arm(this: &Rows, at: f64);
+}
+
+/// An exception's text, for the log.
+pub fn text_of(error: &JsValue) -> String {
+    match error.dyn_ref::<js_sys::Error>() {
+        Some(error) => String::from(error.message()),
+        None => error.dyn_ref::<JsString>().map_or_else(|| format!("{error:?}"), String::from),
+    }
+}

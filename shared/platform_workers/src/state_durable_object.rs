@@ -1,0 +1,196 @@
+//! A state machine in a Durable Object: loads rows, steps, stores, answers; delivers what waits.
+
+use crate::host::{self, Rows, text_of};
+use core::cell::RefCell;
+use core::time::Duration;
+use domain::state_machine::{PartKey, StateMachine};
+use domain::time::Timestamp;
+use futures_util::FutureExt;
+use futures_util::future::{LocalBoxFuture, Shared};
+use js_sys::{Array, Uint8Array};
+use platform::PlatformError;
+use platform::resident::{LayoutError, Resident, Write, decode, encode};
+use std::rc::Rc;
+use wasm_bindgen::{JsCast, JsValue};
+
+/// How long events wait for others, so that they leave in one batch.
+const DELIVERY_DELAY: Duration = Duration::from_secs(2);
+/// How long after a failed delivery the next one is tried.
+const DELIVERY_RETRY: Duration = Duration::from_secs(10);
+/// Events in one batch at most.
+const BATCH_MAX: u32 = 500;
+
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum DeliveryError {
+    #[error(transparent)]
+    Layout(#[from] LayoutError),
+    #[error(transparent)]
+    Sink(#[from] PlatformError),
+    #[error("the rows could not be written: {0}")]
+    Rows(String),
+}
+
+type Delivery = Shared<LocalBoxFuture<'static, Result<(), DeliveryError>>>;
+
+pub struct DurableMachine<M: StateMachine> {
+    rows: Rows,
+    resident: RefCell<Resident<M>>,
+    /// The delivery that is under way, so that two never acknowledge the same events.
+    delivery: RefCell<Option<Delivery>>,
+}
+
+struct Batch<E> {
+    events: Vec<E>,
+    through: u64,
+    of_rows: u64,
+}
+
+impl<M: StateMachine> DurableMachine<M> {
+    /// Reads the head and the parts that are kept in memory.
+    pub fn load(rows: Rows) -> Result<Self, LayoutError> {
+        let mut resident = Resident::load(rows.head().as_deref())?;
+        let parts = rows.resident_parts();
+        for at in (0..parts.length()).step_by(2) {
+            let bytes = |at| parts.get(at).unchecked_into::<Uint8Array>().to_vec();
+            let key = PartKey::from_bytes(&bytes(at)).ok_or(LayoutError::Unreadable)?;
+            resident.supply(key, &bytes(at + 1))?;
+        }
+        Ok(Self { rows, resident: resident.into(), delivery: RefCell::default() })
+    }
+
+    pub fn name(&self) -> String {
+        self.rows.name()
+    }
+
+    /// Runs one encoded command. When this answers, everything is stored; when it fails, the memory is
+    /// no longer to be trusted and the machine must be loaded again.
+    pub fn apply(&self, command: &[u8]) -> Result<Vec<u8>, JsValue> {
+        let command = decode(command).map_err(|error| JsValue::from_str(&error.to_string()))?;
+        self.step(command).map(|reply| encode(&reply))
+    }
+
+    fn step(&self, command: M::Command) -> Result<M::Reply, JsValue> {
+        let mut resident = self.resident.borrow_mut();
+        for key in resident.missing(&command) {
+            if let Some(value) = self.rows.part(&key.to_bytes()) {
+                resident.supply(key, &value).map_err(|error| JsValue::from_str(&error.to_string()))?;
+            }
+        }
+        let now = now();
+        let stepped = resident.step(command, now);
+        self.store(stepped.writes)?;
+        if resident.undelivered() > 0 || resident.wake_at().is_some() {
+            // Not the time that a hold is due: a call is likely to settle sooner, and its row should leave.
+            self.arm(now.plus(DELIVERY_DELAY));
+        }
+        Ok(stepped.reply)
+    }
+
+    fn store(&self, writes: Vec<Write>) -> Result<(), JsValue> {
+        if writes.is_empty() {
+            return Ok(());
+        }
+        self.rows.create()?;
+        match writes.as_slice() {
+            [Write::Head(value)] => self.rows.put_head(Uint8Array::from(value.as_slice())),
+            writes => self.rows.write(writes.iter().map(as_row).collect()),
+        }
+    }
+
+    fn arm(&self, at: Timestamp) {
+        self.rows.arm(at.as_millis() as f64);
+    }
+
+    /// The alarm: ends what is due, delivers, and sets itself again if something is left.
+    pub async fn wake(
+        self: Rc<Self>,
+        sink: impl AsyncFn(&str, Vec<M::Event>) -> Result<(), PlatformError> + 'static,
+    ) -> Result<(), JsValue> {
+        self.step(M::wake())?;
+        self.rows.drop_due(now().as_millis() as f64)?;
+        if let Err(error) = self.clone().deliver(sink).await {
+            log::error!("{}: events wait, since they could not be delivered: {error}", self.name());
+            self.arm(now().plus(DELIVERY_RETRY));
+        }
+        if let Some(at) = self.resident.borrow().wake_at() {
+            self.arm(at);
+        }
+        Ok(())
+    }
+
+    /// Delivers all events that wait now. Repeated deliveries are the sink's to tell apart.
+    pub async fn deliver(
+        self: Rc<Self>,
+        sink: impl AsyncFn(&str, Vec<M::Event>) -> Result<(), PlatformError> + 'static,
+    ) -> Result<(), DeliveryError> {
+        let under_way = self.delivery.borrow().clone();
+        if let Some(delivery) = under_way {
+            delivery.await?;
+        }
+        let delivery = self.clone().deliver_batches(sink).boxed_local().shared();
+        *self.delivery.borrow_mut() = Some(delivery.clone());
+        let result = delivery.await;
+        self.delivery.borrow_mut().take();
+        result
+    }
+
+    async fn deliver_batches(
+        self: Rc<Self>,
+        sink: impl AsyncFn(&str, Vec<M::Event>) -> Result<(), PlatformError>,
+    ) -> Result<(), DeliveryError> {
+        let name = self.name();
+        while let Some(batch) = self.next_batch()? {
+            sink(&name, batch.events).await?;
+            let writes = self.resident.borrow_mut().acknowledge(batch.through, batch.of_rows);
+            self.store(writes).map_err(|error| DeliveryError::Rows(text_of(&error)))?;
+        }
+        Ok(())
+    }
+
+    fn next_batch(&self) -> Result<Option<Batch<M::Event>>, LayoutError> {
+        let resident = self.resident.borrow();
+        let mut encoded: Vec<(u64, Vec<u8>)> = Vec::new();
+        if resident.has_row_events() {
+            let rows = self.rows.events(BATCH_MAX);
+            for at in (0..rows.length()).step_by(2) {
+                let sequence = rows.get(at).as_f64().ok_or(LayoutError::Unreadable)? as u64;
+                encoded.push((sequence, rows.get(at + 1).unchecked_into::<Uint8Array>().to_vec()));
+            }
+        }
+        let of_rows = encoded.len() as u64;
+        // With more rows than fit a batch, inline events beyond its last row wait for a later one.
+        let all_rows = of_rows < u64::from(BATCH_MAX);
+        let last_row = encoded.last().map_or(0, |(sequence, _)| *sequence);
+        let inline = resident.inline_events().filter(|(sequence, _)| all_rows || *sequence <= last_row);
+        encoded.extend(inline.map(|(sequence, value)| (sequence, value.to_vec())));
+        let Some(through) = encoded.iter().map(|(sequence, _)| *sequence).max() else { return Ok(None) };
+        let events = encoded.iter().map(|(_, value)| decode(value)).collect::<Result<_, _>>()?;
+        Ok(Some(Batch { events, through, of_rows }))
+    }
+}
+
+fn now() -> Timestamp {
+    Timestamp::from_millis(host::now() as i64)
+}
+
+/// `[operation, key or sequence, due, value]`, as `js/rows.mjs` reads it.
+fn as_row(write: &Write) -> JsValue {
+    let bytes = |value: &[u8]| JsValue::from(Uint8Array::from(value));
+    let number = |value: u64| JsValue::from_f64(value as f64);
+    let (operation, key, due, value) = match write {
+        Write::Head(value) => ("head", JsValue::NULL, JsValue::NULL, bytes(value)),
+        // Far-future times are beyond what a number carries; such parts are never due.
+        Write::Put { key, due, value } => (
+            "put",
+            bytes(&key.to_bytes()),
+            JsValue::from_f64(due.as_millis().min(1 << 53) as f64),
+            bytes(value),
+        ),
+        Write::Delete { key } => ("delete", bytes(&key.to_bytes()), JsValue::NULL, JsValue::NULL),
+        Write::PutEvent { sequence, value } => ("put event", number(*sequence), JsValue::NULL, bytes(value)),
+        Write::DeleteEventsThrough { sequence } => {
+            ("delete events", number(*sequence), JsValue::NULL, JsValue::NULL)
+        }
+    };
+    Array::of4(&operation.into(), &key, &due, &value).into()
+}

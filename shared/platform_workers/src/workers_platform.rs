@@ -1,0 +1,143 @@
+//! The boundary's traits on Workers, one handle per request.
+
+use crate::host::{self, Context, D1, Env, Namespace};
+use crate::{database_d1, upstream_fetch};
+use bytes::Bytes;
+use core::time::Duration;
+use domain::state_machine::StateMachine;
+use domain::time::Timestamp;
+use futures_util::future::LocalBoxFuture;
+use http::{Request, Response};
+use js_sys::Uint8Array;
+use platform::resident::{decode, encode};
+use platform::{
+    AtomicState, Background, Body, Clock, Database, PlatformError, Randomness, Row, Secret, Secrets,
+    Statement, Timer, Upstream,
+};
+use std::rc::Rc;
+use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::{JsFuture, future_to_promise};
+
+/// An object that does not answer within this fails its caller: it may never answer.
+const OBJECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+#[derive(Clone)]
+pub struct WorkersPlatform(Rc<Bindings>);
+
+struct Bindings {
+    env: Env,
+    context: Option<Context>,
+}
+
+impl WorkersPlatform {
+    pub fn new(env: Env, context: Context) -> Self {
+        Self(Rc::new(Bindings { env, context: Some(context) }))
+    }
+
+    /// Inside a Durable Object, which lives on without a request.
+    pub fn of_object(env: Env) -> Self {
+        Self(Rc::new(Bindings { env, context: None }))
+    }
+
+    fn binding(&self, name: &str) -> Result<JsValue, PlatformError> {
+        let value = host::setting(&self.0.env, name);
+        if value.is_undefined() { Err(PlatformError::not_configured(name)) } else { Ok(value) }
+    }
+
+    /// Where the account `name` may be stored: its home, unless the runtime has no jurisdictions.
+    fn jurisdiction<'a>(&self, name: &'a str) -> &'a str {
+        let off = host::setting(&self.0.env, "JURISDICTIONS").as_string().is_some_and(|value| value == "off");
+        match name.split_once('-') {
+            Some(("eu", _)) if !off => "eu",
+            _ => "",
+        }
+    }
+
+    async fn call_object(&self, name: &str, method: &str, bytes: &[u8]) -> Result<JsValue, PlatformError> {
+        let namespace: Namespace = self.binding("ACCOUNTS")?.unchecked_into();
+        let promise = host::call_object(
+            &namespace,
+            self.jurisdiction(name),
+            name,
+            method,
+            Uint8Array::from(bytes),
+            OBJECT_TIMEOUT.as_millis() as f64,
+        );
+        JsFuture::from(promise).await.map_err(|error| match host::text_of(&error) {
+            text if text == "timed out" => PlatformError::timed_out(format!("{name}.{method}")),
+            text => PlatformError::unavailable(format!("{name}.{method}: {text}")),
+        })
+    }
+}
+
+impl Clock for WorkersPlatform {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(host::now() as i64)
+    }
+}
+
+impl Timer for WorkersPlatform {
+    async fn sleep(&self, duration: Duration) {
+        let _ = JsFuture::from(host::sleep(duration.as_millis() as f64)).await;
+    }
+}
+
+impl Randomness for WorkersPlatform {
+    fn fill(&self, bytes: &mut [u8]) {
+        host::random(bytes);
+    }
+}
+
+impl Secrets for WorkersPlatform {
+    async fn secret(&self, name: &str) -> Result<Secret, PlatformError> {
+        let value = self.binding(name)?;
+        value.as_string().map(Secret::new).ok_or_else(|| PlatformError::not_configured(name))
+    }
+}
+
+impl Upstream for WorkersPlatform {
+    async fn send(&self, request: Request<Bytes>) -> Result<Response<Body>, PlatformError> {
+        upstream_fetch::send(request).await
+    }
+}
+
+impl Database for WorkersPlatform {
+    async fn query(&self, statement: Statement) -> Result<Vec<Row>, PlatformError> {
+        let database: D1 = self.binding("DB")?.unchecked_into();
+        database_d1::query(&database, statement).await
+    }
+
+    async fn commit(&self, statements: Vec<Statement>) -> Result<(), PlatformError> {
+        let database: D1 = self.binding("DB")?.unchecked_into();
+        database_d1::commit(&database, statements).await
+    }
+}
+
+impl AtomicState for WorkersPlatform {
+    async fn apply<M: StateMachine>(
+        &self,
+        name: &str,
+        command: M::Command,
+    ) -> Result<M::Reply, PlatformError> {
+        let reply = self.call_object(name, "apply", &encode(&command)).await?;
+        let bytes =
+            reply.dyn_into::<Uint8Array>().map_err(|_| PlatformError::malformed("a reply is no bytes"))?;
+        decode(&bytes.to_vec()).map_err(|error| PlatformError::malformed(error.to_string()))
+    }
+
+    async fn deliver<M: StateMachine>(&self, name: &str) -> Result<(), PlatformError> {
+        self.call_object(name, "deliver", &[]).await.map(|_| ())
+    }
+}
+
+impl Background for WorkersPlatform {
+    fn finish_later(&self, task: LocalBoxFuture<'static, ()>) {
+        let promise = future_to_promise(async move {
+            task.await;
+            Ok(JsValue::UNDEFINED)
+        });
+        if let Some(context) = &self.0.context {
+            host::wait_until(context, &promise);
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! An account's configuration, read from the directory's rows.
+
+use domain::account::{Configuration, KEYS_MAX, Key, Status};
+use domain::civil_time::{PeriodRule, Zone};
+use domain::identity::AccountId;
+use domain::money::NanoEur;
+use domain::time::Timestamp;
+use platform::{Database, PlatformError, Row, Statement};
+use serde::Deserialize;
+
+/// One statement, so that the version and everything it stands for are of one instant. Revoked and expired
+/// keys are left out: the account refuses what it does not know.
+const LOAD: &str = "
+SELECT u.configuration_version, u.tenant_id, u.status AS user_status, t.status AS tenant_status, t.time_zone,
+  u.budget_nano_eur, u.reset_day, u.requests_per_minute, u.tokens_per_minute, u.models, u.clamp,
+  (SELECT json_group_array(json_object('id', k.id, 'hash', k.hash, 'expires_at', k.expires_at))
+   FROM (SELECT id, hash, expires_at FROM api_keys
+         WHERE user_id = ?1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?2)
+         ORDER BY created_at DESC, id DESC LIMIT ?3) k) AS keys
+FROM users u JOIN tenants t ON t.id = u.tenant_id WHERE u.id = ?1";
+
+/// None when there is no such user.
+pub async fn load(
+    database: &impl Database,
+    account: AccountId,
+    now: Timestamp,
+) -> Result<Option<Configuration>, PlatformError> {
+    let statement =
+        Statement::new(LOAD).bind(account.to_string()).bind(now.as_millis()).bind(KEYS_MAX as i64);
+    let rows = database.query(statement).await?;
+    rows.first().map(of_row).transpose()
+}
+
+#[derive(Deserialize)]
+struct StoredKey {
+    id: String,
+    hash: String,
+    expires_at: Option<i64>,
+}
+
+fn of_row(row: &Row) -> Result<Configuration, PlatformError> {
+    let keys: Vec<StoredKey> =
+        serde_json::from_str(row.text("keys")?).map_err(|_| crate::malformed("keys"))?;
+    // Newest first in the row, newest last in the account, which cuts from the front.
+    let keys = keys.into_iter().rev().map(key).collect::<Result<_, _>>()?;
+    Ok(Configuration {
+        version: crate::unsigned(row, "configuration_version")?,
+        tenant_id: row.text("tenant_id")?.to_owned(),
+        user_status: Status::parse(row.text("user_status")?),
+        tenant_status: Status::parse(row.text("tenant_status")?),
+        budget: NanoEur::saturating(row.integer("budget_nano_eur")?),
+        period: period(row.text("time_zone")?, row.integer("reset_day")?)?,
+        requests_per_minute: crate::optional_unsigned(row, "requests_per_minute")?,
+        tokens_per_minute: crate::optional_unsigned(row, "tokens_per_minute")?,
+        models: crate::model_access(row, "models")?,
+        keys,
+        // No account makes a snapshot stale yet: isolates reload theirs by age.
+        routing_version: 0,
+        clamp: row.integer("clamp")? != 0,
+    })
+}
+
+fn key(stored: StoredKey) -> Result<Key, PlatformError> {
+    let hash = crate::key_hash::from_hex(&stored.hash).ok_or_else(|| crate::malformed("hash"))?;
+    let expires = stored.expires_at.map(Timestamp::from_millis);
+    Ok(Key { id: stored.id, hash, expires, revoked: false })
+}
+
+/// The rule of an account's periods.
+pub fn period(time_zone: &str, reset_day: i64) -> Result<PeriodRule, PlatformError> {
+    let zone = Zone::parse(time_zone).ok_or_else(|| crate::malformed("time_zone"))?;
+    let anchor_day = u8::try_from(reset_day).map_err(|_| crate::malformed("reset_day"))?;
+    Ok(PeriodRule { zone, anchor_day })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use domain::account::ModelAccess;
+    use domain::api_key::KeyHash;
+    use platform::Value;
+
+    fn row(change: impl FnOnce(&mut Vec<(&str, Value)>)) -> Row {
+        let hash = crate::key_hash::to_hex(&KeyHash::of("a fake key"));
+        let keys = format!(
+            r#"[{{"id":"new","hash":"{hash}","expires_at":5}},{{"id":"old","hash":"{hash}","expires_at":null}}]"#
+        );
+        let mut columns: Vec<(&str, Value)> = vec![
+            ("configuration_version", 7.into()),
+            ("tenant_id", "t1".into()),
+            ("user_status", "active".into()),
+            ("tenant_status", "suspended".into()),
+            ("time_zone", "Europe/Berlin".into()),
+            ("budget_nano_eur", 25_000_000_000.into()),
+            ("reset_day", 31.into()),
+            ("requests_per_minute", 60.into()),
+            ("tokens_per_minute", Value::Null),
+            ("models", r#"["gpt-4o"]"#.into()),
+            ("clamp", 0.into()),
+            ("keys", keys.into()),
+        ];
+        change(&mut columns);
+        let (names, values): (Vec<_>, Vec<_>) = columns.into_iter().map(|(n, v)| (n.to_owned(), v)).unzip();
+        Row::new(names.into(), values)
+    }
+
+    #[test]
+    fn rows_become_an_accounts_configuration() {
+        let configuration = of_row(&row(|_| {})).unwrap();
+        assert_eq!(configuration.version, 7);
+        assert_eq!(configuration.user_status, Status::Active);
+        assert_eq!(configuration.tenant_status, Status::Suspended);
+        assert_eq!(configuration.budget, NanoEur::euros(25));
+        assert_eq!(configuration.period, PeriodRule { zone: Zone::BERLIN, anchor_day: 31 });
+        assert_eq!((configuration.requests_per_minute, configuration.tokens_per_minute), (Some(60), None));
+        assert_eq!(configuration.models, ModelAccess::Only(vec!["gpt-4o".into()]));
+        let ids: Vec<_> = configuration.keys.iter().map(|key| (key.id.as_str(), key.expires)).collect();
+        assert_eq!(ids, [("old", None), ("new", Some(Timestamp::from_millis(5)))]);
+        assert_eq!(configuration.keys[0].hash, KeyHash::of("a fake key"));
+    }
+
+    #[test]
+    fn all_models_is_one_word() {
+        let row = row(|columns| columns[9].1 = r#"["all"]"#.into());
+        assert_eq!(of_row(&row).unwrap().models, ModelAccess::All);
+    }
+
+    #[test]
+    fn what_cannot_be_understood_configures_nothing() {
+        for (at, value) in [(4, "Mars/Olympus"), (9, "all"), (11, r#"[{"id":"x","hash":"short"}]"#)] {
+            assert!(of_row(&row(|columns| columns[at].1 = value.into())).is_err(), "{value}");
+        }
+        assert!(of_row(&row(|columns| columns[7].1 = (-1).into())).is_err());
+    }
+}

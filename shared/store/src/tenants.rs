@@ -1,0 +1,46 @@
+//! Tenants.
+
+use domain::identity::Home;
+use domain::time::Timestamp;
+use platform::{Database, PlatformError, Row, Statement};
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tenant {
+    pub id: String,
+    pub slug: String,
+    pub name: String,
+    pub status: String,
+    /// An IANA name that `domain::civil_time::Zone` reads.
+    pub time_zone: String,
+    /// Where new accounts live.
+    pub home: Home,
+}
+
+const BY_ID_OR_SLUG: &str = "
+SELECT id, slug, name, status, time_zone, home FROM tenants
+WHERE (id = ?1 OR slug = ?1) AND status <> 'deleted' ORDER BY id = ?1 DESC LIMIT 1";
+
+pub async fn find(database: &impl Database, id_or_slug: &str) -> Result<Option<Tenant>, PlatformError> {
+    let rows = database.query(Statement::new(BY_ID_OR_SLUG).bind(id_or_slug)).await?;
+    rows.first().map(of_row).transpose()
+}
+
+/// Every account of the tenant must learn of it: commit [`crate::users::configuration_changed_in_tenant`]
+/// and [`crate::pending_pushes::add_for_tenant`] with it.
+pub fn set_status(id: &str, status: &str, now: Timestamp) -> Statement {
+    Statement::new("UPDATE tenants SET status = ?2, updated_at = ?3 WHERE id = ?1")
+        .bind(id)
+        .bind(status)
+        .bind(now.as_millis())
+}
+
+fn of_row(row: &Row) -> Result<Tenant, PlatformError> {
+    Ok(Tenant {
+        id: row.text("id")?.to_owned(),
+        slug: row.text("slug")?.to_owned(),
+        name: row.text("name")?.to_owned(),
+        status: row.text("status")?.to_owned(),
+        time_zone: row.text("time_zone")?.to_owned(),
+        home: Home::parse(row.text("home")?).ok_or_else(|| crate::malformed("home"))?,
+    })
+}

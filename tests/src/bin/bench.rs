@@ -1,0 +1,47 @@
+//! `cargo xtask bench`: our proxy with budgets and logging on, beside a bare JavaScript pass-through on the same
+//! workerd and the provider itself, in one go and interleaved.
+//!
+//! Options: `--seconds N` for each measurement (default 6), `--rounds N` (3), `--connections 1,16,64`,
+//! `--only plain|stream`, `--accounts N` (1).
+
+use std::time::Duration;
+use tests::bench::{Plan, Shape, run};
+
+fn main() {
+    let plan = plan(std::env::args().skip(1)).unwrap_or_else(|problem| {
+        eprintln!("error: {problem}");
+        std::process::exit(2);
+    });
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let report = runtime.block_on(run(&plan));
+    print!("{}", report.markdown());
+    let folder = xtask::paths::cargo_target().join("bench");
+    std::fs::create_dir_all(&folder).expect("a folder for the report");
+    std::fs::write(folder.join("bench.json"), format!("{:#}\n", report.json())).expect("bench.json");
+    std::fs::write(folder.join("bench.md"), report.markdown()).expect("bench.md");
+    println!("\nWritten to {}/bench.{{md,json}}", folder.display());
+}
+
+fn plan(mut arguments: impl Iterator<Item = String>) -> Result<Plan, String> {
+    let mut plan = Plan::default();
+    while let Some(option) = arguments.next() {
+        let value = arguments.next().ok_or(format!("{option} needs a value"))?;
+        let number = |text: &str| text.parse::<usize>().ok().filter(|&number| number > 0);
+        let count = || number(&value).ok_or(format!("{option} {value}: not a positive number"));
+        match option.as_str() {
+            "--seconds" => plan.duration = Duration::from_secs(count()? as u64),
+            "--rounds" => plan.rounds = u32::try_from(count()?).map_err(|error| error.to_string())?,
+            "--accounts" => plan.accounts = count()?,
+            "--connections" => {
+                let list: Option<Vec<usize>> = value.split(',').map(number).collect();
+                plan.connections = list.ok_or(format!("--connections {value}: numbers and commas"))?;
+            }
+            "--only" => plan.shapes.retain(|shape| shape.name() == value),
+            _ => return Err(format!("unknown option {option}")),
+        }
+        if plan.shapes.is_empty() {
+            return Err(format!("--only {value}: {} or {}", Shape::Plain.name(), Shape::Stream.name()));
+        }
+    }
+    Ok(plan)
+}

@@ -1,0 +1,157 @@
+//! Starts the product on a host. `TEST_HOST` chooses which; a story never asks which it got.
+
+use crate::client::Client;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use xtask::local::{DevFacts, ExtraWorker, LocalHost, Options};
+use xtask::secrets::{self, Secrets};
+use xtask::seed::UpstreamEnv;
+
+/// Path prefixes under which the local host shows each function's own `/__test/` routes; the proxy has none.
+const FUNCTIONS: [&str; 5] = ["", "/billing", "/admin", "/webhooks", "/cron"];
+
+/// A running host with test hooks, its state in a folder of its own.
+pub struct Host {
+    /// Absent only while it is being restarted.
+    local: Option<LocalHost>,
+    options: Options,
+}
+
+impl Host {
+    /// Starts the whole product on a fresh state, with an OpenAI-compatible provider at `upstream_base_url`.
+    pub fn start(upstream_base_url: &str) -> Self {
+        let wanted = std::env::var("TEST_HOST").unwrap_or_else(|_| "workers".into());
+        assert_eq!(wanted, "workers", "TEST_HOST: only `workers` is known");
+        Self::start_with(options(upstream_base_url))
+    }
+
+    /// The same on Workers, with a worker beside it that passes every request on to the provider.
+    pub fn start_with_pass_through(upstream_base_url: &str, name: &str) -> Self {
+        let mut options = options(upstream_base_url);
+        options.extra_workers.push(ExtraWorker {
+            name: name.into(),
+            script: Path::new(env!("CARGO_MANIFEST_DIR")).join("bench/pass_through.mjs"),
+            port: 0,
+            vars: BTreeMap::from([("UPSTREAM".into(), upstream_base_url.trim_end_matches("/v1").into())]),
+        });
+        Self::start_with(options)
+    }
+
+    fn start_with(options: Options) -> Self {
+        Self { local: Some(start(&options)), options }
+    }
+
+    fn local(&self) -> &LocalHost {
+        self.local.as_ref().expect("a host that runs")
+    }
+
+    /// Addresses, keys and log-ins, as in `dev.json`.
+    pub fn facts(&self) -> &DevFacts {
+        self.local().facts()
+    }
+
+    pub fn client(&self) -> Client {
+        Client::new(&self.facts().url)
+    }
+
+    /// Where the host keeps what outlives it.
+    pub fn state(&self) -> &Path {
+        self.local().state()
+    }
+
+    /// The process that runs all functions.
+    pub fn workerd_pid(&self) -> u32 {
+        self.local().workerd_pid()
+    }
+
+    /// The port of a worker beside the functions.
+    pub fn port(&self, worker: &str) -> u16 {
+        self.local().port(worker).expect("a worker with a port")
+    }
+
+    /// Kills the runtime without warning (SIGKILL) and starts it again on the same state and port.
+    pub fn restart_hard(&mut self) {
+        self.options.port = port_of(&self.facts().url);
+        self.local.take().expect("a host that runs").kill_hard();
+        self.local = Some(start(&self.options));
+    }
+
+    /// Runs the scheduled functions now, and waits for them.
+    pub fn trigger_cron(&mut self) {
+        self.local
+            .as_mut()
+            .expect("a host that runs")
+            .trigger_cron()
+            .expect("the scheduled functions to run");
+    }
+
+    /// Moves the clock of every function this far ahead of real time.
+    pub async fn set_clock_ahead(&self, milliseconds: i64) {
+        for function in FUNCTIONS {
+            self.hook(&format!("{function}/__test/clock?offset_ms={milliseconds}")).await;
+        }
+    }
+
+    /// Makes the account's ledger misbehave from now on: `hang`, `panic` or `fail`.
+    pub async fn break_ledger(&self, account: &str, fault: &str) {
+        self.hook(&format!("/billing/__test/fault?account={account}&fault={fault}")).await;
+    }
+
+    pub async fn mend_ledger(&self, account: &str) {
+        self.hook(&format!("/billing/__test/fault?account={account}")).await;
+    }
+
+    /// Rows that the ledger has written since the host started.
+    pub async fn ledger_rows_written(&self) -> u64 {
+        self.hook("/billing/__test/rows").await["rows_written"].as_u64().expect("a number of rows")
+    }
+
+    async fn hook(&self, path: &str) -> Value {
+        self.client().get(path).send().await.expect(200).json()
+    }
+}
+
+fn options(upstream_base_url: &str) -> Options {
+    let mut options = Options::new(fresh_state_folder());
+    add_second_stripe_secret(&options.state);
+    options.test_hooks = Some("on".into());
+    options.seed = crate::seed::statements();
+    options.upstream = UpstreamEnv {
+        openai_api_key: Some("the-scripted-provider-asks-for-none".into()),
+        openai_base_url: Some(upstream_base_url.into()),
+    };
+    options
+}
+
+/// As while the secret is being rotated: the endpoint accepts both.
+fn add_second_stripe_secret(state: &Path) {
+    let mut secrets = Secrets::load_or_generate(state).expect("new secrets");
+    let another = secrets.stripe_webhook_secret.chars().rev().collect::<String>();
+    secrets.stripe_webhook_secret = format!("{},whsec_{another}", secrets.stripe_webhook_secret);
+    let content = serde_json::to_vec(&secrets).expect("plain data");
+    secrets::write_private(&secrets::file_in(state), &content).expect("a state folder that can be written");
+}
+
+fn start(options: &Options) -> LocalHost {
+    LocalHost::start(options.clone()).unwrap_or_else(|error| panic!("the host did not start: {error:#}"))
+}
+
+fn port_of(url: &str) -> u16 {
+    url.rsplit(':').next().and_then(|port| port.parse().ok()).expect("a URL with a port")
+}
+
+/// Empty, and the same at each run of the same program, so that runs leave no trail. In memory where the
+/// machine offers it: the ledger waits for every write.
+fn fresh_state_folder() -> PathBuf {
+    let memory = PathBuf::from("/dev/shm");
+    let parent = if memory.is_dir() { memory } else { std::env::temp_dir() };
+    let program = std::env::current_exe().expect("a running program");
+    let name = program.file_name().expect("a file").to_string_lossy().into_owned();
+    let folder = parent.join("ai-router-tests").join(name);
+    if folder.exists() {
+        std::fs::remove_dir_all(&folder).expect("the state of an earlier run to go");
+    }
+    std::fs::create_dir_all(&folder).expect("a state folder");
+    folder
+}

@@ -1,0 +1,28 @@
+//! What is shipped.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn shipped_configurations() -> Vec<(PathBuf, String)> {
+    let workers = Path::new(env!("CARGO_MANIFEST_DIR")).join("../infra/workers");
+    let folders = fs::read_dir(&workers).expect("infra/workers");
+    let files = folders.map(|folder| folder.expect("a folder").path().join("wrangler.jsonc"));
+    files.map(|file| (file.clone(), fs::read_to_string(&file).expect("wrangler.jsonc"))).collect()
+}
+
+#[test]
+fn no_shipped_configuration_has_test_hooks() {
+    let shipped = shipped_configurations();
+    assert_eq!(shipped.len(), 5, "one wrangler.jsonc for each function");
+    for (file, content) in shipped {
+        assert!(!content.contains("TEST_HOOKS"), "{}", file.display());
+    }
+}
+
+#[test]
+fn no_shipped_configuration_turns_jurisdictions_off() {
+    for (file, content) in shipped_configurations() {
+        let compact: String = content.split_whitespace().collect();
+        assert!(!compact.contains("\"JURISDICTIONS\":\"off\""), "{}", file.display());
+    }
+}

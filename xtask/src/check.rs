@@ -1,0 +1,48 @@
+//! `cargo xtask test`: everything that must hold before a change is merged, cheapest first.
+
+use crate::paths::{self, FUNCTIONS};
+use crate::process::{self, cargo, program, step};
+use crate::{build, setup, test_list, tracked_secrets};
+use anyhow::{Context, Result};
+use std::process::Command;
+
+/// Runs all checks; ends at the first that fails. With a filter only the tests whose names contain it.
+pub fn run(filter: Option<&str>) -> Result<()> {
+    setup::setup(setup::Scope::Test)?;
+    if filter.is_none() {
+        static_checks()?;
+    }
+    let mut native = cargo(&["test", "--quiet", "--workspace", "--exclude", "tests"]);
+    check("native tests", native.args(filter))?;
+    build::build()?;
+    let mut black_box = cargo(&["test", "--quiet", "--package", "tests"]);
+    black_box.args(filter).env("NODE", paths::node()).env("PYTHON", paths::python());
+    check("black-box tests on workerd", &mut black_box)?;
+    println!("\nall checks passed");
+    Ok(())
+}
+
+/// Prints the tests, by promise.
+pub fn list() -> Result<()> {
+    test_list::print()
+}
+
+fn static_checks() -> Result<()> {
+    step("secrets in tracked files", tracked_secrets::scan)?;
+    check("formatting", &mut cargo(&["fmt", "--all", "--", "--check"]))?;
+    check(
+        "lints",
+        &mut cargo(&["clippy", "--quiet", "--workspace", "--all-targets", "--", "--deny", "warnings"]),
+    )?;
+    let mut wasm_lints = cargo(&["clippy", "--quiet", "--target", "wasm32-unknown-unknown"]);
+    for function in FUNCTIONS {
+        wasm_lints.args(["--package", function]);
+    }
+    check("lints of the functions as WASM", wasm_lints.args(["--", "--deny", "warnings"]))?;
+    let deny = paths::tool("cargo-deny");
+    check("licences and sources", &mut program(deny, &["check", "bans", "licenses", "sources"]))
+}
+
+fn check(name: &str, command: &mut Command) -> Result<()> {
+    step(name, || process::run(command)).with_context(|| name.to_owned())
+}

@@ -1,0 +1,106 @@
+//! What is typed after `cargo xtask`.
+
+use crate::{build, check, dev, paths, process, setup};
+use anyhow::{Result, bail};
+use pico_args::Arguments;
+use std::process::ExitCode;
+
+const HELP: &str = "\
+Every command a developer types.
+
+cargo xtask dev [--port 8787] [--state .dev] [--fresh]
+    Set up, build and run all five functions in one workerd, on one port. Prints the URL, a demo API key, an
+    admin log-in and a curl line; the same facts stand in <state>/dev.json. Ctrl-C ends it; started again on
+    the same state folder it has lost nothing. OPENAI_API_KEY and OPENAI_BASE_URL in the environment give it
+    a real provider; without them the built-in model demo/echo answers.
+      --fresh          forget the state folder first
+      --trigger cron   run the scheduled functions of the running host now, and end
+cargo xtask test [filter]
+    Formatting, lints, licences, secrets in tracked files, native tests, WASM builds, black-box tests.
+    With a filter: only the tests whose names contain it.
+      --list           name the tests, by the promise they prove
+cargo xtask bench [arguments]
+    Requests per second, latency and CPU against a bare pass-through on the same runtime.
+cargo xtask build
+    The release WASM of all functions, shrunk and bundled, with its sizes.
+cargo xtask setup [--for-tests]
+    Install the pinned tools below .tools and node_modules. The other commands do it themselves.
+";
+
+/// Runs the command line; prints what went wrong and returns the exit code.
+pub fn main() -> ExitCode {
+    match run(Arguments::from_env()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(mut arguments: Arguments) -> Result<()> {
+    let command = arguments.subcommand()?;
+    if command.is_none() || command.as_deref() == Some("help") || arguments.contains(["-h", "--help"]) {
+        print!("{HELP}");
+        return Ok(());
+    }
+    match command.as_deref() {
+        Some("setup") => {
+            let scope =
+                if arguments.contains("--for-tests") { setup::Scope::Test } else { setup::Scope::Run };
+            refuse_rest(arguments)?;
+            setup::setup(scope)
+        }
+        Some("build") => {
+            refuse_rest(arguments)?;
+            setup::setup(setup::Scope::Run)?;
+            build::build()
+        }
+        Some("dev") => {
+            let options = dev::Options {
+                port: arguments.opt_value_from_str("--port")?.unwrap_or(8787),
+                state: arguments.opt_value_from_str("--state")?.unwrap_or_else(|| ".dev".into()),
+                fresh: arguments.contains("--fresh"),
+            };
+            let trigger: Option<String> = arguments.opt_value_from_str("--trigger")?;
+            refuse_rest(arguments)?;
+            match trigger.as_deref() {
+                None => dev::run(options),
+                Some("cron") => dev::trigger_cron(&options.state),
+                Some(other) => bail!("--trigger {other}: only `cron` can be triggered"),
+            }
+        }
+        Some("test") => {
+            let list = arguments.contains("--list");
+            let filter: Option<String> = arguments.opt_free_from_str()?;
+            refuse_rest(arguments)?;
+            if list { check::list() } else { check::run(filter.as_deref()) }
+        }
+        Some("bench") => bench(arguments),
+        other => bail!("no such command: {}; see `cargo xtask --help`", other.unwrap_or_default()),
+    }
+}
+
+fn bench(arguments: Arguments) -> Result<()> {
+    setup::setup(setup::Scope::Run)?;
+    build::build()?;
+    let mut command = process::cargo(&[
+        "run",
+        "--quiet",
+        "--profile",
+        "bench",
+        "--package",
+        "tests",
+        "--bin",
+        "bench",
+        "--",
+    ]);
+    process::run(command.args(arguments.finish()).current_dir(paths::root()))
+}
+
+fn refuse_rest(arguments: Arguments) -> Result<()> {
+    match arguments.finish().first() {
+        None => Ok(()),
+        Some(unknown) => bail!("{}: unknown argument; see `cargo xtask --help`", unknown.to_string_lossy()),
+    }
+}

