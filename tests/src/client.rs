@@ -49,7 +49,7 @@ impl Client {
 
     pub fn request(&self, method: Method, path: &str) -> Request {
         let builder = http::Request::builder().method(method).uri(path).header("host", &self.authority);
-        Request { authority: self.authority.clone(), builder, body: Bytes::new() }
+        Request { authority: self.authority.clone(), builder, body: Bytes::new(), leaves_abruptly: false }
     }
 }
 
@@ -59,9 +59,17 @@ pub struct Request {
     authority: String,
     builder: http::request::Builder,
     body: Bytes,
+    leaves_abruptly: bool,
 }
 
 impl Request {
+    /// Dropped, the connection is reset. The FIN of an ordinary end could also mean a client that has only
+    /// stopped sending, so a host notices it no sooner than it writes again.
+    pub fn leaving_abruptly(mut self) -> Self {
+        self.leaves_abruptly = true;
+        self
+    }
+
     pub fn header(mut self, name: &str, value: &str) -> Self {
         self.builder = self.builder.header(name, value);
         self
@@ -107,6 +115,9 @@ impl Request {
     async fn open(self) -> Result<(http::Response<Incoming>, Connection), ClientError> {
         let stream = TcpStream::connect(&self.authority).await.map_err(ClientError::Connect)?;
         let _ = stream.set_nodelay(true);
+        if self.leaves_abruptly {
+            let _ = stream.set_zero_linger();
+        }
         let handshake = hyper::client::conn::http1::handshake(TokioIo::new(stream));
         let (mut sender, driver) = handshake.await.map_err(ClientError::Broken)?;
         let connection = Connection(tokio::spawn(async move {

@@ -8,9 +8,6 @@ use xtask::local::{DevFacts, ExtraWorker, LocalHost, Options};
 use xtask::secrets::{self, Secrets};
 use xtask::seed::UpstreamEnv;
 
-/// Path prefixes under which the local host shows each function's own `/__test/` routes; the proxy has none.
-const FUNCTIONS: [&str; 5] = ["", "/billing", "/admin", "/webhooks", "/cron"];
-
 /// A running host with test hooks, its state in a folder of its own.
 pub struct Host {
     /// Absent only while it is being restarted.
@@ -88,27 +85,26 @@ impl Host {
 
     /// Moves the clock of every function this far ahead of real time.
     pub async fn set_clock_ahead(&self, milliseconds: i64) {
-        for function in FUNCTIONS {
-            self.hook(&format!("{function}/__test/clock?offset_ms={milliseconds}")).await;
-        }
+        self.hook(&format!("clock?offset_ms={milliseconds}")).await;
     }
 
     /// Makes the account's ledger misbehave from now on: `hang`, `panic` or `fail`.
     pub async fn break_ledger(&self, account: &str, fault: &str) {
-        self.hook(&format!("/billing/__test/fault?account={account}&fault={fault}")).await;
+        self.hook(&format!("fault?account={account}&fault={fault}")).await;
     }
 
     pub async fn mend_ledger(&self, account: &str) {
-        self.hook(&format!("/billing/__test/fault?account={account}")).await;
+        self.hook(&format!("fault?account={account}")).await;
     }
 
     /// Rows that the ledger has written since the host started.
     pub async fn ledger_rows_written(&self) -> u64 {
-        self.hook("/billing/__test/rows").await["rows_written"].as_u64().expect("a number of rows")
+        self.hook("rows").await["rows_written"].as_u64().expect("a number of rows")
     }
 
-    async fn hook(&self, path: &str) -> Value {
-        self.client().get(path).send().await.expect(200).json()
+    /// The local host hands `/__test/…` to every function.
+    async fn hook(&self, name: &str) -> Value {
+        self.client().get(&format!("/__test/{name}")).send().await.expect(200).json()
     }
 }
 
@@ -141,17 +137,24 @@ fn port_of(url: &str) -> u16 {
     url.rsplit(':').next().and_then(|port| port.parse().ok()).expect("a URL with a port")
 }
 
-/// Empty, and the same at each run of the same program, so that runs leave no trail. In memory where the
-/// machine offers it: the ledger waits for every write.
+/// Of this process alone, and empty. In memory where the machine offers it: the ledger waits for every write.
 fn fresh_state_folder() -> PathBuf {
     let memory = PathBuf::from("/dev/shm");
-    let parent = if memory.is_dir() { memory } else { std::env::temp_dir() };
-    let program = std::env::current_exe().expect("a running program");
-    let name = program.file_name().expect("a file").to_string_lossy().into_owned();
-    let folder = parent.join("ai-router-tests").join(name);
-    if folder.exists() {
-        std::fs::remove_dir_all(&folder).expect("the state of an earlier run to go");
-    }
+    let parent = if memory.is_dir() { memory } else { std::env::temp_dir() }.join("ai-router-tests");
+    remove_left_behind(&parent);
+    let folder = parent.join(std::process::id().to_string());
     std::fs::create_dir_all(&folder).expect("a state folder");
     folder
+}
+
+/// The host outlives the test's last line, so a run cannot tidy up behind itself: the next one does. Folders are
+/// named for processes; where there is no /proc to ask, they stay.
+fn remove_left_behind(parent: &Path) {
+    let processes = Path::new("/proc");
+    for entry in std::fs::read_dir(parent).into_iter().flatten().flatten() {
+        if processes.is_dir() && !processes.join(entry.file_name()).exists() {
+            // Another run may be quicker.
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
 }

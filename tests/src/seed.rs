@@ -12,19 +12,21 @@ pub const IMPATIENT_TIMEOUT_MS: u64 = 300;
 /// An active tenant with the same models, for tests that change its status.
 pub const OTHER_TENANT: &str = "test-tenant";
 
-/// A copy of [`MODEL`]'s routing under another name.
+/// A copy of [`MODEL`]'s routing under another name, at the provider too.
 const COPY_MODEL: &str = "
 INSERT INTO routing_snapshots (tenant_id, model, version, snapshot)
-SELECT tenant_id, ?2, 1, json_set(snapshot, '$.model', ?2)
+SELECT tenant_id, ?2, 1, json_set(snapshot, '$.model', ?2, '$.targets[0].upstream_model', ?2)
 FROM routing_snapshots WHERE model = ?1
 ON CONFLICT DO NOTHING";
 
 const REMOVE_OUTPUT_PRICE: &str = "
 UPDATE routing_snapshots SET snapshot = json_remove(snapshot, '$.targets[0].prices.output') WHERE model = ?1";
 
+/// Cast, because a parameter comes as a JavaScript number, which SQLite takes for a real one.
 const SET_TIMEOUT: &str = "
 UPDATE routing_snapshots
-SET snapshot = json_set(snapshot, '$.targets[0].kind.first_byte_timeout_ms', ?2) WHERE model = ?1";
+SET snapshot = json_set(snapshot, '$.targets[0].kind.first_byte_timeout_ms', CAST(?2 AS INTEGER))
+WHERE model = ?1";
 
 const COPY_TENANT: &str = "
 INSERT INTO tenants (id, slug, name, status, created_at, updated_at)

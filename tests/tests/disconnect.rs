@@ -3,6 +3,7 @@
 use serde_json::json;
 use tests::fixtures::{MODEL, chat_with};
 use tests::money::{nano, nano_of};
+use tests::upstream::Progress;
 use tests::{Completion, Gate, Scene};
 
 /// Leaves after `seen` of 20 pieces; gives back the usage row and the hold.
@@ -10,7 +11,8 @@ async fn leave_after(scene: &Scene, call: usize, seen: usize) -> (serde_json::Va
     let user = scene.user_with_budget("1").await;
     let gate = Gate::closed();
     scene.upstream().always(MODEL, Completion::words(20).pieces_behind(&gate));
-    let mut stream = user.chat(&chat_with(json!({"stream": true}))).stream().await;
+    let request = user.chat(&chat_with(json!({"stream": true}))).leaving_abruptly();
+    let mut stream = request.stream().await;
     let held = nano_of(stream.header("x-budget-held-eur"));
     let request_id = stream.header("x-request-id").to_owned();
     gate.open(seen);
@@ -49,6 +51,32 @@ async fn p09_a_client_that_leaves_before_the_first_token_is_still_billed_for_its
     let (row, held) = leave_after(&scene, 0, 0).await;
     let cost = nano(&row["cost_eur"]);
     assert!(0 < cost && cost < held, "{row}");
+    scene.upstream().expect_calls(&[(MODEL, 1)]);
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn p09_a_client_that_leaves_without_a_word_is_noticed_by_the_next_pieces() {
+    let scene = Scene::start().await;
+    let user = scene.user_with_budget("1").await;
+    let gate = Gate::closed();
+    scene.upstream().always(MODEL, Completion::words(20).pieces_behind(&gate));
+    let mut stream = user.chat(&chat_with(json!({"stream": true}))).stream().await;
+    let (held, id) = (nano_of(stream.header("x-budget-held-eur")), stream.header("x-request-id").to_owned());
+    gate.open(1);
+    stream.next_text().await;
+    drop(stream);
+    let call = scene.upstream().call(0).await;
+    let mut pieces = 1;
+    while call.progress() == Progress::Answering(pieces) && pieces < 20 {
+        gate.open(1);
+        let moved = async || (call.progress() != Progress::Answering(pieces)).then_some(());
+        tests::eventually("the next piece to be sent, or the call to be cancelled", moved).await;
+        pieces += 1;
+    }
+    assert!(matches!(call.progress(), Progress::Cancelled(_)), "{:?}", call.progress());
+    let cost = nano(&user.usage(&id).await["cost_eur"]);
+    assert!(0 < cost && cost <= held);
     scene.upstream().expect_calls(&[(MODEL, 1)]);
     scene.end().await;
 }

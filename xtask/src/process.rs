@@ -4,7 +4,6 @@
 
 use anyhow::{Context, Result, bail};
 use std::ffi::OsStr;
-use std::io::ErrorKind;
 use std::process::{Command, Output, Stdio};
 use std::time::Instant;
 
@@ -44,14 +43,8 @@ pub fn run_quietly(command: &mut Command) -> Result<()> {
 
 /// What the program prints, trimmed; None where it is missing or fails.
 pub fn answer_of(command: &mut Command) -> Option<String> {
-    match command.stdin(Stdio::null()).stderr(Stdio::null()).output() {
-        Ok(output) if output.status.success() => {
-            Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
-        }
-        Ok(_) => None,
-        Err(error) if error.kind() == ErrorKind::NotFound => None,
-        Err(_) => None,
-    }
+    let output = command.stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
 /// Announces a step, does it, and says how long it took.

@@ -74,8 +74,19 @@ fn cargo_tool(binary: &str, package: &str, version: &str) -> Result<()> {
     step(&format!("{package} {version} (compiles; some minutes)"), || {
         let root = paths::tools();
         let root = root.to_str().context("the path of this folder is not UTF-8")?;
-        run(&mut cargo(&["install", package, "--version", version, "--locked", "--force", "--root", root]))
-            .context("a C compiler and access to the crate registry are needed")
+        run(&mut cargo(&[
+            "install",
+            package,
+            "--version",
+            version,
+            "--bin",
+            binary,
+            "--locked",
+            "--force",
+            "--root",
+            root,
+        ]))
+        .context("a C compiler and access to the crate registry are needed")
     })
 }
 

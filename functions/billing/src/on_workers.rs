@@ -3,7 +3,7 @@
 
 use domain::account::{Account, Event};
 use domain::identity::AccountId;
-use js_sys::Promise;
+use js_sys::{Array, Promise};
 use platform::{Database, PlatformError};
 use platform_workers::host::{Env, Rows};
 use platform_workers::{DurableMachine, WorkersPlatform, in_call};
@@ -29,8 +29,8 @@ impl AccountMachine {
         Ok(Self { machine: machine.into(), platform: WorkersPlatform::of_object(env) })
     }
 
-    pub fn apply(&self, command: &[u8]) -> Result<Vec<u8>, JsValue> {
-        self.machine.apply(command)
+    pub fn apply(&self, commands: &Array) -> Result<Array, JsValue> {
+        self.machine.apply(commands)
     }
 
     pub fn wake(&self, call: u32) -> Promise {

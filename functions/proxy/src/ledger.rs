@@ -28,6 +28,8 @@ pub enum Admission<P: Platform> {
     Open(Box<OpenCall<P>>, Reserved),
     /// The directory has newer routing than `route`: load it and ask again.
     Stale,
+    /// The account has forgotten the time that the `Reserve` was issued at: ask again, under the present.
+    TooLate,
 }
 
 /// Authenticates, checks and reserves in one call. Fails closed.
@@ -93,6 +95,7 @@ pub async fn reserve<P: Platform>(
     }
     match refusal {
         Refusal::Stale(_) if !repeated => Ok(Admission::Stale),
+        Refusal::TooLate if !repeated => Ok(Admission::TooLate),
         refusal => Err(refused(refusal, route, demand)),
     }
 }

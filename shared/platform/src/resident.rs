@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 mod tests;
 
 /// What lies beside the head at most: with it, the row stays within one page of SQLite.
-const INLINE_BYTES_MAX: usize = 3_000;
+const INLINE_BYTES_MAX: usize = 2_500;
 /// A part that is due later than this gets its own row, so that it is not rewritten with the head.
 const INLINE_LIFE_MAX: core::time::Duration = core::time::Duration::from_secs(60 * 60);
 /// What keys, sequences and the encoding's own bytes add to a value beside the head, rounded up.

@@ -15,12 +15,12 @@ export class Account extends DurableObject {
     this.#rows = new Rows(context, env);
   }
 
-  /** One step: encoded command in, encoded reply out. What it answers is stored. */
-  apply(bytes) {
+  /** Encoded commands in, their encoded replies out. What it answers is stored. */
+  apply(commands) {
     const fault = this.env.TEST_HOOKS === undefined ? undefined : faultOf(this.ctx.id.name);
     if (fault === "hang") return new Promise(() => {});
     if (fault === "fail") throw new Error("a fault was asked for");
-    return this.#guarded(() => (fault === "panic" ? bindings.panic_for_test() : this.#resident().apply(bytes)));
+    return this.#guarded(() => (fault === "panic" ? bindings.panic_for_test() : this.#resident().apply(commands)));
   }
 
   /** Delivers now what waits. */

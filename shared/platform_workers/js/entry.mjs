@@ -19,24 +19,35 @@ export default {
       const answer = testHook(request, env);
       if (answer !== undefined) return answer;
     }
+    let body;
     try {
-      const body = request.body === null ? NO_BODY : await bodyOf(request);
+      body = request.body === null ? NO_BODY : await bodyOf(request);
+    } catch {
+      return failure(400, "invalid_request_error", "unreadable_body", "The request's body cannot be read to its end. Send it again.");
+    }
+    try {
       let headers = "";
       for (const [name, value] of request.headers) headers += `${name}\n${value}\n`;
-      const answer = host.pendingCalls.run((call) =>
-        bindings.fetch(call, request.method, request.url, headers, body, env, context),
+      const answer = host.pendingCalls.run(
+        (call) => bindings.fetch(call, request.method, request.url, headers, body, env, context),
+        request.signal,
       );
       // A caller who leaves does not stop the work: what the provider bills has to be settled.
       context.waitUntil(answer);
       return await answer;
     } catch (error) {
       console.error("the request failed", error);
-      return internalError();
+      return failure(500, "server_error", "internal_error", "Something went wrong on our side. Retry; if it stays, tell us the time.");
     }
   },
 
   async scheduled(controller, env, context) {
-    await host.pendingCalls.run((call) => bindings.scheduled(call, controller.cron, env, context));
+    try {
+      await host.pendingCalls.run((call) => bindings.scheduled(call, controller.cron, env, context));
+    } catch (error) {
+      console.error("the scheduled run failed", error);
+      throw error;
+    }
   },
 };
 
@@ -64,11 +75,7 @@ async function bodyOf(request) {
   return body;
 }
 
-/** What a caller sees when our own code failed in a way that it could not describe. */
-function internalError() {
-  const message = "Something went wrong on our side. Retry; if it stays, tell us the time of the request.";
-  return Response.json(
-    { error: { message, type: "server_error", param: null, code: "internal_error" } },
-    { status: 500 },
-  );
+/** What a caller sees when wasm was not reached, or failed in a way that it could not describe. */
+function failure(status, type, code, message) {
+  return Response.json({ error: { message, type, param: null, code } }, { status });
 }

@@ -1,23 +1,33 @@
 // What the wasm asks of the Workers runtime, in calls that do as much as possible at once. Rust's
 // side is src/host.rs.
 
+import { runInLane } from "./lanes.mjs";
+
+// Rust's futures are driven by microtasks. The runtime's own queueMicrotask wraps each in an object; a promise
+// that is settled queues it as it is.
+const settled = Promise.resolve();
+globalThis.queueMicrotask = (task) => {
+  settled.then(task);
+};
+
 /** Calls into wasm that have not answered yet. A panic ends the one that it happened in; without
  *  this its caller would wait for ever, since a trapped future never resolves. */
 export const pendingCalls = {
   next: 1,
-  rejects: new Map(),
-  run(start) {
+  /** call → { reject, signal }, the signal of a request that its caller may leave */
+  pending: new Map(),
+  run(start, signal) {
     const call = this.next++;
     return new Promise((resolve, reject) => {
-      this.rejects.set(call, reject);
+      this.pending.set(call, { reject, signal });
       start(call).then(resolve, reject);
-    }).finally(() => this.rejects.delete(call));
+    }).finally(() => this.pending.delete(call));
   },
 };
 
 export function panicked(call, message) {
   console.error("panic:", message);
-  pendingCalls.rejects.get(call)?.(new Error("panic"));
+  pendingCalls.pending.get(call)?.reject(new Error("panic"));
 }
 
 export function log(level, line) {
@@ -47,6 +57,8 @@ export function waitUntil(context, promise) {
   context.waitUntil(promise);
 }
 
+// Bytes come as a view of wasm's memory, which is written again before the runtime has sent them: they are copied.
+
 /** Pairs of lines: a header's name, then its value. */
 function pairs(lines) {
   const parts = lines.split("\n");
@@ -56,22 +68,29 @@ function pairs(lines) {
 }
 
 export function response(status, headers, body) {
-  return new Response(body, { status, headers: pairs(headers) });
+  return new Response(body.slice(), { status, headers: pairs(headers) });
 }
 
 /** A response whose body is written bit by bit: [the response, the body's writer]. */
-export function streamed(status, headers) {
+export function streamed(call, status, headers) {
   const { readable, writable } = new IdentityTransformStream();
-  return [new Response(readable, { status, headers: pairs(headers) }), writable.getWriter()];
+  const writer = writable.getWriter();
+  const signal = pendingCalls.pending.get(call)?.signal;
+  // While nothing is written, only the signal tells that the caller has left.
+  writer.left = new Promise((resolve) => {
+    writer.closed.then(resolve, resolve);
+    signal?.addEventListener("abort", resolve);
+  });
+  return [new Response(readable, { status, headers: pairs(headers) }), writer];
 }
 
 /** Resolves when nobody reads any more, or all is written. */
 export function left(writer) {
-  return writer.closed.catch(() => {});
+  return writer.left;
 }
 
 export function write(writer, chunk) {
-  return writer.write(chunk);
+  return writer.write(chunk.slice());
 }
 
 export function close(writer) {
@@ -93,7 +112,7 @@ export async function send(method, url, headers, body) {
   const answer = await fetch(url, {
     method,
     headers: pairs(headers),
-    body: body.length > 0 ? body : undefined,
+    body: body.length > 0 ? body.slice() : undefined,
     redirect: "manual",
   });
   let lines = "";
@@ -118,19 +137,32 @@ export function cancel(reader) {
   reader.cancel().catch(() => {});
 }
 
-/** Calls a method of the object `name`, and fails when it takes longer than `milliseconds`: an object
- *  that panicked or hangs may never answer. */
-export async function callObject(namespace, jurisdiction, name, method, bytes, milliseconds) {
-  const objects = jurisdiction === "" ? namespace : namespace.jurisdiction(jurisdiction);
+/** An object that panicked or hangs may never answer. */
+async function within(milliseconds, work) {
   let timer;
   const tooLong = new Promise((_, reject) => {
     timer = setTimeout(() => reject(new Error("timed out")), milliseconds);
   });
   try {
-    return await Promise.race([objects.getByName(name)[method](bytes), tooLong]);
+    return await Promise.race([work, tooLong]);
   } finally {
     clearTimeout(timer);
   }
+}
+
+function objectOf(namespace, jurisdiction, name) {
+  return (jurisdiction === "" ? namespace : namespace.jurisdiction(jurisdiction)).getByName(name);
+}
+
+/** Runs a command in the object `name`; commands of one moment share a call (see lanes.mjs). */
+export function applyInObject(namespace, jurisdiction, name, command, milliseconds) {
+  const send = (commands) => within(milliseconds, objectOf(namespace, jurisdiction, name).apply(commands));
+  return runInLane(name, command, send, (answer) => within(milliseconds, answer));
+}
+
+/** Makes the object `name` deliver what waits. */
+export function deliverInObject(namespace, jurisdiction, name, milliseconds) {
+  return within(milliseconds, objectOf(namespace, jurisdiction, name).deliver());
 }
 
 /** Rows as [column names, rows of values]. */

@@ -84,7 +84,7 @@ fn render(call: u32, response: Response<Body>, context: &Context) -> JsValue {
     match body {
         Body::Full(bytes) => host::response(parts.status.as_u16(), &headers, &bytes),
         Body::Stream(stream) => {
-            let pair = host::streamed(parts.status.as_u16(), &headers);
+            let pair = host::streamed(call, parts.status.as_u16(), &headers);
             let writer: Writer = pair.get(1).unchecked_into();
             let pumped = crate::in_call(call, async move {
                 pump(stream, writer).await;

@@ -28,7 +28,7 @@ extern "C" {
     pub fn wait_until(context: &Context, promise: &Promise);
 
     pub fn response(status: u16, headers: &str, body: &[u8]) -> JsValue;
-    pub fn streamed(status: u16, headers: &str) -> Array;
+    pub fn streamed(call: u32, status: u16, headers: &str) -> Array;
     pub fn left(writer: &Writer) -> Promise;
     pub fn write(writer: &Writer, chunk: &[u8]) -> Promise;
     pub fn close(writer: &Writer) -> Promise;
@@ -38,13 +38,19 @@ extern "C" {
     pub fn read(reader: &Reader) -> Promise;
     pub fn cancel(reader: &Reader);
 
-    #[wasm_bindgen(js_name = callObject)]
-    pub fn call_object(
+    #[wasm_bindgen(js_name = applyInObject)]
+    pub fn apply_in_object(
         namespace: &Namespace,
         jurisdiction: &str,
         name: &str,
-        method: &str,
-        bytes: Uint8Array,
+        command: Uint8Array,
+        milliseconds: f64,
+    ) -> Promise;
+    #[wasm_bindgen(js_name = deliverInObject)]
+    pub fn deliver_in_object(
+        namespace: &Namespace,
+        jurisdiction: &str,
+        name: &str,
         milliseconds: f64,
     ) -> Promise;
 

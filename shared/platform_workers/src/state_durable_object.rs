@@ -15,6 +15,8 @@ use wasm_bindgen::{JsCast, JsValue};
 
 /// How long events wait for others, so that they leave in one batch.
 const DELIVERY_DELAY: Duration = Duration::from_secs(2);
+/// So many events wait for no others: they are a batch.
+const DELIVERY_AT: u64 = BATCH_MAX as u64;
 /// How long after a failed delivery the next one is tried.
 const DELIVERY_RETRY: Duration = Duration::from_secs(10);
 /// Events in one batch at most.
@@ -62,28 +64,56 @@ impl<M: StateMachine> DurableMachine<M> {
         self.rows.name()
     }
 
-    /// Runs one encoded command. When this answers, everything is stored; when it fails, the memory is
-    /// no longer to be trusted and the machine must be loaded again.
-    pub fn apply(&self, command: &[u8]) -> Result<Vec<u8>, JsValue> {
-        let command = decode(command).map_err(|error| JsValue::from_str(&error.to_string()))?;
-        self.step(command).map(|reply| encode(&reply))
+    /// Runs encoded commands, one step each, and stores them together. A command that cannot be read gets
+    /// no reply. When this answers, everything is stored; when it fails, the memory is no longer to be
+    /// trusted and the machine must be loaded again.
+    pub fn apply(&self, commands: &Array) -> Result<Array, JsValue> {
+        let mut writes = Vec::new();
+        let replies = Array::new();
+        for command in commands.iter() {
+            let bytes = command.unchecked_into::<Uint8Array>().to_vec();
+            let reply = match decode(&bytes) {
+                Ok(command) => Uint8Array::from(encode(&self.step(command, &mut writes)?).as_slice()).into(),
+                Err(_) => JsValue::UNDEFINED,
+            };
+            replies.push(&reply);
+        }
+        self.finish(writes)?;
+        Ok(replies)
     }
 
-    fn step(&self, command: M::Command) -> Result<M::Reply, JsValue> {
+    /// Steps in memory; what must be stored is added to `writes`.
+    fn step(&self, command: M::Command, writes: &mut Vec<Write>) -> Result<M::Reply, JsValue> {
         let mut resident = self.resident.borrow_mut();
-        for key in resident.missing(&command) {
+        let missing = resident.missing(&command);
+        if !missing.is_empty() {
+            // An earlier command of this call may have written what this one reads.
+            self.store(core::mem::take(writes))?;
+        }
+        for key in missing {
             if let Some(value) = self.rows.part(&key.to_bytes()) {
                 resident.supply(key, &value).map_err(|error| JsValue::from_str(&error.to_string()))?;
             }
         }
-        let now = now();
-        let stepped = resident.step(command, now);
-        self.store(stepped.writes)?;
+        let stepped = resident.step(command, now());
+        // Only the last head counts.
+        if stepped.writes.iter().any(|write| matches!(write, Write::Head(_))) {
+            writes.retain(|write| !matches!(write, Write::Head(_)));
+        }
+        writes.extend(stepped.writes);
+        Ok(stepped.reply)
+    }
+
+    /// Stores, and sets the alarm for what waits.
+    fn finish(&self, writes: Vec<Write>) -> Result<(), JsValue> {
+        self.store(writes)?;
+        let resident = self.resident.borrow();
         if resident.undelivered() > 0 || resident.wake_at().is_some() {
             // Not the time that a hold is due: a call is likely to settle sooner, and its row should leave.
-            self.arm(now.plus(DELIVERY_DELAY));
+            let delay = if resident.undelivered() >= DELIVERY_AT { Duration::ZERO } else { DELIVERY_DELAY };
+            self.arm(now().plus(delay));
         }
-        Ok(stepped.reply)
+        Ok(())
     }
 
     fn store(&self, writes: Vec<Write>) -> Result<(), JsValue> {
@@ -106,7 +136,9 @@ impl<M: StateMachine> DurableMachine<M> {
         self: Rc<Self>,
         sink: impl AsyncFn(&str, Vec<M::Event>) -> Result<(), PlatformError> + 'static,
     ) -> Result<(), JsValue> {
-        self.step(M::wake())?;
+        let mut writes = Vec::new();
+        self.step(M::wake(), &mut writes)?;
+        self.store(writes)?;
         self.rows.drop_due(now().as_millis() as f64)?;
         if let Err(error) = self.clone().deliver(sink).await {
             log::error!("{}: events wait, since they could not be delivered: {error}", self.name());

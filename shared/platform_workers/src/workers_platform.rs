@@ -8,7 +8,7 @@ use domain::state_machine::StateMachine;
 use domain::time::Timestamp;
 use futures_util::future::LocalBoxFuture;
 use http::{Request, Response};
-use js_sys::Uint8Array;
+use js_sys::{Promise, Uint8Array};
 use platform::resident::{decode, encode};
 use platform::{
     AtomicState, Background, Body, Clock, Database, PlatformError, Randomness, Row, Secret, Secrets,
@@ -53,21 +53,17 @@ impl WorkersPlatform {
         }
     }
 
-    async fn call_object(&self, name: &str, method: &str, bytes: &[u8]) -> Result<JsValue, PlatformError> {
-        let namespace: Namespace = self.binding("ACCOUNTS")?.unchecked_into();
-        let promise = host::call_object(
-            &namespace,
-            self.jurisdiction(name),
-            name,
-            method,
-            Uint8Array::from(bytes),
-            OBJECT_TIMEOUT.as_millis() as f64,
-        );
-        JsFuture::from(promise).await.map_err(|error| match host::text_of(&error) {
-            text if text == "timed out" => PlatformError::timed_out(format!("{name}.{method}")),
-            text => PlatformError::unavailable(format!("{name}.{method}: {text}")),
-        })
+    fn accounts(&self) -> Result<Namespace, PlatformError> {
+        Ok(self.binding("ACCOUNTS")?.unchecked_into())
     }
+}
+
+/// What an object answers, or why it does not.
+async fn answer_of(name: &str, promise: Promise) -> Result<JsValue, PlatformError> {
+    JsFuture::from(promise).await.map_err(|error| match host::text_of(&error) {
+        text if text == "timed out" => PlatformError::timed_out(name),
+        text => PlatformError::unavailable(format!("{name}: {text}")),
+    })
 }
 
 impl Clock for WorkersPlatform {
@@ -119,14 +115,21 @@ impl AtomicState for WorkersPlatform {
         name: &str,
         command: M::Command,
     ) -> Result<M::Reply, PlatformError> {
-        let reply = self.call_object(name, "apply", &encode(&command)).await?;
-        let bytes =
-            reply.dyn_into::<Uint8Array>().map_err(|_| PlatformError::malformed("a reply is no bytes"))?;
+        let command = Uint8Array::from(encode(&command).as_slice());
+        let timeout = OBJECT_TIMEOUT.as_millis() as f64;
+        let promise =
+            host::apply_in_object(&self.accounts()?, self.jurisdiction(name), name, command, timeout);
+        let reply = answer_of(name, promise).await?;
+        let bytes = reply
+            .dyn_into::<Uint8Array>()
+            .map_err(|_| PlatformError::malformed("the command is not understood"))?;
         decode(&bytes.to_vec()).map_err(|error| PlatformError::malformed(error.to_string()))
     }
 
     async fn deliver<M: StateMachine>(&self, name: &str) -> Result<(), PlatformError> {
-        self.call_object(name, "deliver", &[]).await.map(|_| ())
+        let timeout = OBJECT_TIMEOUT.as_millis() as f64;
+        let promise = host::deliver_in_object(&self.accounts()?, self.jurisdiction(name), name, timeout);
+        answer_of(name, promise).await.map(|_| ())
     }
 }
 

@@ -42,13 +42,13 @@ pub async fn find_for_account(
 const OF_TENANT: &str =
     "SELECT version, snapshot FROM routing_snapshots WHERE tenant_id = ?1 ORDER BY model LIMIT ?2";
 
-/// Every model of a tenant, by name.
+/// Every model of a tenant, by name; a row that cannot be read is left out, and does not hide the others.
 pub async fn of_tenant(
     database: &impl Database,
     tenant_id: &str,
 ) -> Result<Vec<RoutingSnapshot>, PlatformError> {
     let rows = database.query(Statement::new(OF_TENANT).bind(tenant_id).bind(MODELS_MAX)).await?;
-    rows.iter().map(of_row).collect()
+    Ok(rows.iter().filter_map(|row| of_row(row).ok()).collect())
 }
 
 /// Parameters: tenant, model, text of [`to_text`]. The version rises only when the content changed.

@@ -33,6 +33,8 @@ pub const KEYS_MAX: usize = 32;
 pub const OPEN_HOLDS_MAX: u32 = 1_024;
 /// Undelivered rows past which nothing more is admitted.
 pub const BACKLOG_MAX: u64 = 10_000;
+/// Ended calls that are remembered by name; see [`Head::ended`].
+pub const ENDED_MAX: usize = 32;
 /// How long after its issue a `Reserve` is still taken.
 pub const RESERVE_VALIDITY: Duration = Duration::from_secs(10);
 /// A hold without a checkpoint ends after this.

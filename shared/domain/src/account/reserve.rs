@@ -42,6 +42,9 @@ fn admit(
         }
         Some(_) => return Err(Refusal::TooLate),
         None if now >= command.valid_until => return Err(Refusal::TooLate),
+        None if state.head.is_too_late(command.request_id, command.valid_until) => {
+            return Err(Refusal::TooLate);
+        }
         None => {}
     }
     if command.valid_until > now.plus(RESERVE_VALIDITY * 2) {

@@ -32,7 +32,7 @@ pub(super) fn settle(
         Some(Part::Hold(hold)) => {
             let hold = (**hold).clone();
             let settled = end(state, configuration, &hold, command, now, events);
-            remember(state, key, hold.valid_until, &settled, now);
+            forget_hold(state, command.request_id, hold.valid_until, now);
             Reply::Settled(settled)
         }
         Some(Part::Expired(expired)) => {
@@ -66,7 +66,7 @@ pub(super) fn release(
             charge(&mut state.head, &hold, NanoEur::ZERO);
             give_back_tokens(&mut state.head, configuration, &hold, 0, now);
             let settled = nothing(state, configuration);
-            remember(state, key, hold.valid_until, &settled, now);
+            forget_hold(state, command.request_id, hold.valid_until, now);
             Reply::Settled(settled)
         }
         // Charged by the rule for the lost, and then it turns out that nothing was served.
@@ -76,10 +76,10 @@ pub(super) fn release(
         }
         Some(Part::Ended(ended)) => Reply::Repeated(ended.settled.clone()),
         // The `Reserve` may still be on its way: it must not open a hold that nobody ends.
+        None if state.head.is_too_late(command.request_id, command.valid_until) => Reply::Unknown,
         None if now < command.valid_until && command.valid_until <= now.plus(RESERVE_VALIDITY * 2) => {
-            let settled = nothing(state, configuration);
-            remember(state, key, command.valid_until, &settled, now);
-            Reply::Settled(settled)
+            state.head.remember_end(command.request_id, command.valid_until, now);
+            Reply::Settled(nothing(state, configuration))
         }
         _ => Reply::Unknown,
     }
@@ -227,19 +227,10 @@ pub(super) fn row(request_id: RequestId, hold: &Hold, kind: RowKind, now: Timest
     }
 }
 
-/// Remembers an ended id until its `Reserve` can no longer be taken.
-fn remember(
-    state: &mut AccountState,
-    key: PartKey,
-    valid_until: Timestamp,
-    settled: &Settled,
-    now: Timestamp,
-) {
-    if valid_until > now {
-        state.put(key, Part::Ended(Ended { until: valid_until, settled: settled.clone() }));
-    } else {
-        state.remove(key);
-    }
+/// Drops the hold and remembers that it ended.
+fn forget_hold(state: &mut AccountState, request_id: RequestId, valid_until: Timestamp, now: Timestamp) {
+    state.remove(hold_key(request_id));
+    state.head.remember_end(request_id, valid_until, now);
 }
 
 /// Gives back what the call did not use of the rate limit, except what time has given back already.

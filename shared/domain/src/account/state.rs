@@ -1,6 +1,6 @@
 //! What an account remembers: a small head, and parts that are stored one by one.
 
-use super::{Configuration, Served, Settled};
+use super::{Configuration, ENDED_MAX, Served, Settled};
 use crate::identity::RequestId;
 use crate::money::NanoEur;
 use crate::price::{Tariff, Usage};
@@ -28,6 +28,21 @@ pub struct Head {
     pub requests: RateMeter,
     #[n(6)]
     pub tokens: RateMeter,
+    /// Calls that ended while their `Reserve` may still arrive, at most [`ENDED_MAX`].
+    #[n(7)]
+    pub ended: Vec<EndedCall>,
+    /// Ended calls that were valid until here are forgotten, so a `Reserve` of that time comes too late.
+    #[n(8)]
+    pub forgotten_until: Timestamp,
+}
+
+/// A call that ended, until its `Reserve` can no longer be taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct EndedCall {
+    #[n(0)]
+    pub request_id: RequestId,
+    #[n(1)]
+    pub valid_until: Timestamp,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Encode, Decode)]
@@ -64,7 +79,7 @@ pub enum Part {
     Configuration(#[n(0)] Box<Configuration>),
     #[n(1)]
     Hold(#[n(0)] Box<Hold>),
-    /// The hold has ended; remembered until its `Reserve` can no longer arrive.
+    /// A late settlement corrected an expired hold.
     #[n(2)]
     Ended(#[n(0)] Ended),
     /// The hold ran out and was charged by the stated rule; a late settlement may correct it.
@@ -175,6 +190,27 @@ impl State<Head, Part> {
 }
 
 impl Head {
+    /// Whether a `Reserve` comes after the end of its call, or after that end was forgotten.
+    pub(super) fn is_too_late(&self, request_id: RequestId, valid_until: Timestamp) -> bool {
+        valid_until <= self.forgotten_until || self.ended.iter().any(|call| call.request_id == request_id)
+    }
+
+    /// Remembers an ended call as long as its `Reserve` may arrive. A busy account forgets the oldest
+    /// before that, and then refuses everything as old: the caller repeats it under a later time.
+    pub(super) fn remember_end(&mut self, request_id: RequestId, valid_until: Timestamp, now: Timestamp) {
+        self.ended.retain(|call| call.valid_until > now);
+        if valid_until <= now {
+            return;
+        }
+        if self.ended.len() >= ENDED_MAX
+            && let Some(oldest) = (0..self.ended.len()).min_by_key(|at| self.ended[*at].valid_until)
+        {
+            let forgotten = self.ended.swap_remove(oldest);
+            self.forgotten_until = self.forgotten_until.max(forgotten.valid_until);
+        }
+        self.ended.push(EndedCall { request_id, valid_until });
+    }
+
     pub(super) fn current(&self) -> &Period {
         self.periods.last().expect("an account enters a period before every command")
     }

@@ -63,7 +63,7 @@ pub async fn create<P: Platform>(
     }
 }
 
-/// The route, the open call and what was reserved for it. Repeats once if the routing is out of date.
+/// The route, the open call and what was reserved for it. Asks once more if the routing or the time is out of date.
 async fn admit<P: Platform>(
     platform: &P,
     caller: &Caller,
@@ -81,6 +81,7 @@ async fn admit<P: Platform>(
         match ledger::reserve(platform, caller, &route, &demand, request_id).await? {
             Admission::Open(call, reserved) => return Ok((route, *call, reserved)),
             Admission::Stale => directory::forget(caller.account, &chat.model),
+            Admission::TooLate => {}
         }
     }
     Err(Problem::ledger_unavailable())

@@ -1,8 +1,9 @@
 //! How a hold ends: at what was used, never above the hold, once.
 
 use super::builders::*;
-use crate::account::{HOLD_TTL, HOLD_TTL_MAX, Part, Reply, RowKind, Served, Settle};
+use crate::account::{ENDED_MAX, HOLD_TTL, HOLD_TTL_MAX, Refusal, Reply, RowKind, Served, Settle};
 use crate::price::Usage;
+use core::time::Duration;
 
 #[test]
 fn p01_a_provider_that_bills_three_times_the_hold_is_charged_at_the_hold() {
@@ -126,10 +127,27 @@ fn p05_an_ended_call_is_forgotten_once_its_reserve_can_no_longer_arrive() {
     let mut ledger = Ledger::with_budget(1_000);
     reserved(ledger.apply(reserve(1, 1, 1)));
     ledger.apply(settle(1, 1, 1));
-    assert!(matches!(ledger.hold(1), Some(Part::Ended(_))));
-    ledger.later(10 * SECOND).apply(crate::account::Command::Wake);
     assert!(ledger.hold(1).is_none());
-    reserved(ledger.apply(reserve_at(START.plus(10 * SECOND), 2, 1, 1)));
+    assert_eq!(ledger.state.head.ended.len(), 1);
+    reserved(ledger.later(10 * SECOND).apply(reserve_at(START.plus(10 * SECOND), 2, 1, 1)));
     ledger.later(11 * SECOND).apply(settle(2, 1, 1));
-    assert!(ledger.hold(2).is_none());
+    assert!(ledger.hold(2).is_none() && ledger.state.head.ended.is_empty());
+}
+
+#[test]
+fn p04_a_busy_account_forgets_ended_calls_only_by_refusing_their_time() {
+    const CALLS: u64 = ENDED_MAX as u64 + 10;
+    let mut ledger = Ledger::with_budget(100_000);
+    let issued = |call| START.plus(Duration::from_millis(call));
+    for call in 1..=CALLS {
+        reserved(ledger.apply(reserve_at(issued(call), call, 1, 1)));
+        ledger.apply(settle(call, 1, 1));
+    }
+    assert_eq!(ledger.state.head.ended.len(), ENDED_MAX);
+    for call in 1..=CALLS {
+        assert_eq!(refusal(ledger.apply(reserve_at(issued(call), call, 1, 1))), Refusal::TooLate, "{call}");
+    }
+    // What was refused as too old may be asked again under a later time.
+    assert_eq!(refusal(ledger.apply(reserve_at(issued(5), 200, 1, 1))), Refusal::TooLate);
+    reserved(ledger.apply(reserve_at(START.plus(SECOND), 200, 1, 1)));
 }

@@ -11,7 +11,7 @@ fn each_step_of_a_quiet_account_writes_one_row() {
     let mut host = Host::configured();
     for id in 0..5 {
         let now = host.now;
-        let steps = [(0, reserve(now, id)), (1, checkpoint(id)), (1, settle(id)), (9, Command::Wake)];
+        let steps = [(0, reserve(now, id)), (1, checkpoint(id)), (9, settle(id))];
         for (at, (seconds, command)) in steps.into_iter().enumerate() {
             let writes = host.later(Duration::from_secs(seconds)).writes(command);
             assert!(is_head_only(&writes), "step {at} of call {id}: {writes:?}");
@@ -119,7 +119,9 @@ fn nothing_is_left_of_calls_that_ended() {
         host.apply(settle(id));
         host.apply(release(now, 100 + id));
     }
-    host.later(RESERVE_VALIDITY).apply(Command::Wake);
+    let now = host.later(RESERVE_VALIDITY).now;
+    host.apply(reserve(now, 201));
+    host.apply(settle(201));
     assert_eq!(host.disk.parts.len(), 1, "the configuration only");
     let of_rows = host.disk.events.len() as u64;
     let (sequence, _) = *host.waiting().last().unwrap();
