@@ -32,6 +32,14 @@ const crossReferences = {
   setup(builder) {
     builder.onResolve({ filter: /^bindings$/ }, () => ({ path: path.join(bindings, "index_bg.js") }));
     builder.onResolve({ filter: /^workers-host$/ }, () => ({ path: path.join(doors, "host.mjs") }));
+    // Rust frees its closures itself, at the latest when the future that awaits a promise is dropped. Registering
+    // each for the garbage collector as well costs two registrations per await.
+    builder.onLoad({ filter: /index_bg\.js$/ }, ({ path: file }) => {
+      const registry = "CLOSURE_DTORS = (typeof FinalizationRegistry === 'undefined')";
+      const contents = fs.readFileSync(file, "utf8");
+      if (!contents.includes(registry)) throw new Error(`${file}: wasm-bindgen's registry of closures has changed`);
+      return { contents: contents.replace(registry, "CLOSURE_DTORS = (true)"), loader: "js" };
+    });
     // The WebAssembly stays a module of its own: the platform compiles it once, when the function is uploaded.
     builder.onResolve({ filter: /^bindings\.wasm$/ }, () => ({ path: "./index_bg.wasm", external: true }));
   },

@@ -9,12 +9,12 @@ mod on_workers;
 
 use bytes::Bytes;
 use http::{Request, Response};
-use http_api::{BODY_BYTES_MAX, Failure, Problem};
+use http_api::{BODY_BYTES_MAX, Failure, Problem, ProblemShape};
 use platform::{Body, Platform};
 
 pub async fn handle(platform: &impl Platform, request: Request<Bytes>) -> Response<Body> {
     let id = http_api::new_request_id(platform);
-    http_api::finish(id, route(platform, &request).await)
+    http_api::finish(id, ProblemShape::ProblemJson, route(platform, &request).await)
 }
 
 async fn route(platform: &impl Platform, request: &Request<Bytes>) -> Result<Response<Body>, Failure> {

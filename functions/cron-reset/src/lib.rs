@@ -12,7 +12,7 @@ mod on_workers;
 use bytes::Bytes;
 use core::time::Duration;
 use http::{Request, Response};
-use http_api::{Failure, Problem};
+use http_api::{Failure, Problem, ProblemShape};
 use platform::{Body, Platform, PlatformError};
 
 /// Accounts asked at the same time.
@@ -22,7 +22,7 @@ const LOGIN_ATTEMPTS_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 
 pub async fn handle(platform: &impl Platform, request: Request<Bytes>) -> Response<Body> {
     let id = http_api::new_request_id(platform);
-    http_api::finish(id, route(&request))
+    http_api::finish(id, ProblemShape::ProblemJson, route(&request))
 }
 
 fn route(request: &Request<Bytes>) -> Result<Response<Body>, Failure> {

@@ -22,24 +22,13 @@ mod on_workers;
 
 use bytes::Bytes;
 use domain::identity::RequestId;
-use http::{HeaderValue, Method, Request, Response};
+use http::{Method, Request, Response};
 use http_api::{Problem, ProblemShape};
 use platform::{Body, Platform};
 
-/// Answers every request; what goes wrong is a [`Problem`], rendered here and nowhere else.
 pub async fn handle(platform: &impl Platform, request: Request<Bytes>) -> Response<Body> {
-    let request_id = new_request_id(platform);
-    let answer = route(platform, &request, request_id).await;
-    let mut response = answer.unwrap_or_else(|problem| {
-        if problem.status.is_server_error() {
-            log::warn!("{request_id} {} {}: {}", request.method(), request.uri().path(), problem.code);
-        }
-        problem.render(ProblemShape::OpenAi)
-    });
-    if let Ok(id) = HeaderValue::from_str(&request_id.to_string()) {
-        response.headers_mut().insert("x-request-id", id);
-    }
-    response
+    let request_id = http_api::new_request_id(platform);
+    http_api::finish(request_id, ProblemShape::OpenAi, route(platform, &request, request_id).await)
 }
 
 async fn route(
@@ -60,13 +49,7 @@ async fn route(
         }
         (&Method::GET, ["v1", "budget"]) => routes::budget::get::get(platform, request).await,
         (&Method::GET, ["v1", "usage", id]) => routes::usage::get::get(platform, request, id).await,
-        (&Method::GET, ["health"]) => Ok(routes::health::get::get()),
+        (&Method::GET, ["health"]) => Ok(http_api::healthy("proxy")),
         (method, _) => Err(Problem::no_such_route(method, path)),
     }
-}
-
-fn new_request_id(platform: &impl Platform) -> RequestId {
-    let mut random = [0; 10];
-    platform.fill(&mut random);
-    RequestId::new(platform.now(), &random)
 }

@@ -2,14 +2,18 @@
 
 use crate::call::{Ending, OpenCall};
 use bytes::Bytes;
+use core::pin::pin;
 use core::time::Duration;
 use domain::price::Usage;
 use domain::time::Timestamp;
 use futures_util::StreamExt;
+use futures_util::future::select;
 use futures_util::stream::{self, LocalBoxStream};
 use llm_formats::openai_chat::{Piece, StreamMeter, StreamOptions};
 use platform::{Body, Platform, StreamError};
 
+/// How long the end of a stream is waited for, after its last event.
+const END_WAIT: Duration = Duration::from_secs(1);
 /// A long stream tells the ledger how far it is this often.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(60);
 
@@ -21,7 +25,8 @@ pub fn body<P: Platform>(source: Body, call: OpenCall<P>, options: StreamOptions
         Body::Stream(stream) => stream,
     };
     let checkpoint_at = call.platform().now().plus(CHECKPOINT_EVERY);
-    let relay = Relay { source, call, options, meter: StreamMeter::new(options), checkpoint_at };
+    let relay =
+        Relay { source, call, options, meter: StreamMeter::new(options), checkpoint_at, error_passed: false };
     Body::Stream(Box::pin(stream::unfold(Some(relay), |relay| async move { relay?.next().await })))
 }
 
@@ -31,6 +36,7 @@ struct Relay<P: Platform> {
     options: StreamOptions,
     meter: StreamMeter,
     checkpoint_at: Timestamp,
+    error_passed: bool,
 }
 
 type Step<P> = Option<(Result<Bytes, StreamError>, Option<Relay<P>>)>;
@@ -86,6 +92,7 @@ impl<P: Platform> Relay<P> {
                         self.call.request_id(),
                         error.code
                     );
+                    self.error_passed = true;
                     out.push(event);
                 }
                 Piece::Done(bytes) => return (out, Some(End::Done(bytes))),
@@ -107,9 +114,21 @@ impl<P: Platform> Relay<P> {
         }
     }
 
-    /// As the provider reported it, or as we counted it.
+    /// As the provider reported it, or as we counted it. A report before the end may be of the start
+    /// only, so less than we counted is not believed.
     fn used(&self) -> Usage {
-        self.meter.usage().copied().unwrap_or_else(|| self.call.estimate(self.meter.output_so_far()))
+        match self.meter.usage() {
+            Some(reported) => reported.at_least(&self.call.estimate(self.meter.counted_output())),
+            None => self.call.estimate(self.meter.output_so_far()),
+        }
+    }
+
+    /// At an orderly end the provider's report counts, unless it denies what was there to see.
+    fn used_at_the_end(&self) -> Usage {
+        match self.meter.usage() {
+            Some(reported) if reported.total() > 0 || !self.meter.has_output() => *reported,
+            _ => self.used(),
+        }
     }
 
     fn cost_member(&self, usage: &Usage) -> String {
@@ -118,7 +137,8 @@ impl<P: Platform> Relay<P> {
 
     /// Settles, then lets the caller see the end: who has seen it finds it booked.
     async fn finish(self, mut out: Vec<Bytes>, end: End) -> Step<P> {
-        let usage = self.used();
+        let orderly = matches!(end, End::Done(_));
+        let usage = if orderly { self.used_at_the_end() } else { self.used() };
         let reported = self.meter.usage().is_some();
         let members = self.cost_member(&usage);
         let wants_usage = self.options.client_wants_usage;
@@ -135,15 +155,36 @@ impl<P: Platform> Relay<P> {
                 "stopped_at_hold"
             }
             End::Truncated => {
-                out.push(Bytes::from_static(TRUNCATED.as_bytes()));
+                // The provider's own error event says it already.
+                if !self.error_passed {
+                    out.push(Bytes::from_static(TRUNCATED.as_bytes()));
+                }
                 "truncated"
             }
         };
-        // The provider is cancelled before the ledger is asked: it costs money while it produces.
-        drop(self.source);
+        if orderly {
+            let (platform, source) = (self.call.platform().clone(), self.source);
+            self.call.platform().finish_later(Box::pin(async move { read_to_end(platform, source).await }));
+        } else {
+            // Cancelled before the ledger is asked: a provider costs money while it produces.
+            drop(self.source);
+        }
+        if outcome == "truncated" && !self.meter.has_output() && !reported {
+            // No byte of an answer reached the caller.
+            self.call.release_later();
+            return Some((Ok(joined(out)), None));
+        }
         self.call.settle(Ending { usage, estimated: !reported, outcome }).await;
         Some((Ok(joined(out)), None))
     }
+}
+
+/// Nothing follows `[DONE]` but the end, and a connection that was read to its end can be used again.
+async fn read_to_end<P: Platform>(
+    platform: P,
+    mut source: LocalBoxStream<'static, Result<Bytes, StreamError>>,
+) {
+    select(source.next(), pin!(platform.sleep(END_WAIT))).await;
 }
 
 /// Sent when the provider breaks off, so that no client takes half an answer for a whole one.

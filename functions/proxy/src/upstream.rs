@@ -37,12 +37,25 @@ pub async fn send(
     let target = route.target();
     match &target.kind {
         TargetKind::DemoEcho => {
-            let body = chat.rewrite(&edits(chat, &chat.model, CeilingField::MaxTokens, output_tokens_max));
+            let body =
+                chat.rewrite(&edits(chat, &chat.model, CeilingField::MaxTokens, output_tokens_max, false));
             let created = u64::try_from(platform.now().as_secs()).unwrap_or(0);
             echo(&body, completion_id, created)
         }
-        TargetKind::OpenAiCompatible { base_url, ceiling_field, first_byte_timeout_ms, .. } => {
-            let body = chat.rewrite(&edits(chat, &target.upstream_model, *ceiling_field, output_tokens_max));
+        TargetKind::OpenAiCompatible {
+            base_url,
+            ceiling_field,
+            pins_service_tier,
+            first_byte_timeout_ms,
+            ..
+        } => {
+            let body = chat.rewrite(&edits(
+                chat,
+                &target.upstream_model,
+                *ceiling_field,
+                output_tokens_max,
+                *pins_service_tier,
+            ));
             let request = request(base_url, route.provider_key.as_deref(), body)?;
             let timeout = Duration::from_millis(*first_byte_timeout_ms);
             let response = within(platform, timeout, platform.send(request))
@@ -68,17 +81,18 @@ impl Answer {
     }
 }
 
-fn edits<'a>(chat: &ChatRequest, model: &'a str, field: CeilingField, tokens: u64) -> Edits<'a> {
+fn edits<'a>(
+    chat: &ChatRequest,
+    model: &'a str,
+    field: CeilingField,
+    tokens: u64,
+    standard_tier: bool,
+) -> Edits<'a> {
     let field = match field {
         CeilingField::MaxTokens => openai_chat::CeilingField::MaxTokens,
         CeilingField::MaxCompletionTokens => openai_chat::CeilingField::MaxCompletionTokens,
     };
-    Edits {
-        model,
-        ceiling: Some(Ceiling { field, tokens }),
-        include_usage: chat.stream,
-        standard_tier: false,
-    }
+    Edits { model, ceiling: Some(Ceiling { field, tokens }), include_usage: chat.stream, standard_tier }
 }
 
 fn request(base_url: &str, key: Option<&str>, body: Bytes) -> Result<Request<Bytes>, Problem> {

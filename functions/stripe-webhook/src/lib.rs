@@ -7,7 +7,7 @@ mod on_workers;
 
 use bytes::Bytes;
 use http::{Request, Response};
-use http_api::{Failure, Problem};
+use http_api::{Failure, Problem, ProblemShape};
 use platform::{Body, Platform};
 
 /// Stripe's events are a few kilobytes; a row of the database takes 2 MB.
@@ -15,7 +15,7 @@ const EVENT_BYTES_MAX: usize = 1 << 20;
 
 pub async fn handle(platform: &impl Platform, request: Request<Bytes>) -> Response<Body> {
     let id = http_api::new_request_id(platform);
-    http_api::finish(id, route(platform, &request).await)
+    http_api::finish(id, ProblemShape::ProblemJson, route(platform, &request).await)
 }
 
 async fn route(platform: &impl Platform, request: &Request<Bytes>) -> Result<Response<Body>, Failure> {

@@ -42,6 +42,14 @@ impl Usage {
         [self.output, self.reasoning, self.audio_output].into_iter().fold(0, u64::saturating_add)
     }
 
+    /// At least the input and output of `floor`, each in total.
+    #[must_use]
+    pub fn at_least(mut self, floor: &Self) -> Self {
+        self.input += floor.total_input().saturating_sub(self.total_input());
+        self.output += floor.total_output().saturating_sub(self.total_output());
+        self
+    }
+
     pub fn total(&self) -> u64 {
         self.total_input().saturating_add(self.total_output())
     }
@@ -206,6 +214,14 @@ mod tests {
         let usage = Usage { input: 5, output: 1, ..Usage::default() };
         assert_eq!(unpriced.price(&usage), Err(PriceError::Unknown("output")));
         assert!(!unpriced.prices_text());
+    }
+
+    #[test]
+    fn a_floor_raises_only_what_is_below_it() {
+        let reported = Usage { input: 3, cached_input: 4, output: 0, ..Usage::default() };
+        let counted = Usage { input: 5, output: 9, ..Usage::default() };
+        assert_eq!(reported.at_least(&counted), Usage { output: 9, ..reported });
+        assert_eq!(Usage::default().at_least(&counted), counted);
     }
 
     #[test]

@@ -50,6 +50,10 @@ pub enum TargetKind {
         /// The provider's key, sealed by [`crate::provider_key::seal`]; none for servers that need none.
         sealed_key: Option<String>,
         ceiling_field: CeilingField,
+        /// Whether `service_tier` is pinned to `default`. At OpenAI its absence means what the project is set
+        /// to, which may be a dearer tier; other servers may not know the field.
+        #[serde(default)]
+        pins_service_tier: bool,
         /// Until the status line, or the call is given up.
         first_byte_timeout_ms: u64,
     },

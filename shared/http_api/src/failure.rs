@@ -1,5 +1,4 @@
-//! How a handler fails, and how every answer of the functions for people and machines leaves: with its
-//! request id, failures as problem+json.
+//! How a handler fails, and how every answer leaves: with its request id, failures in the caller's format.
 
 use crate::{Problem, ProblemShape, json};
 use domain::identity::RequestId;
@@ -68,13 +67,23 @@ pub fn healthy(function: &'static str) -> Response<Body> {
 }
 
 /// The answer as it leaves. What the host failed with is logged here, once, beside the request id.
-pub fn finish(id: RequestId, result: Result<Response<Body>, Failure>) -> Response<Body> {
+pub fn finish(
+    id: RequestId,
+    shape: ProblemShape,
+    result: Result<Response<Body>, impl Into<Failure>>,
+) -> Response<Body> {
     let id = id.to_string();
     let mut response = result.unwrap_or_else(|failure| {
+        let failure = failure.into();
         if let Failure::Host(error) = &failure {
             log::error!("request {id}: {error}");
         }
-        failure.as_problem().detail("request_id", id.as_str()).render(ProblemShape::ProblemJson)
+        let problem = failure.as_problem();
+        match shape {
+            // In OpenAI's format the header alone carries it.
+            ProblemShape::OpenAi => problem.render(shape),
+            ProblemShape::ProblemJson => problem.detail("request_id", id.as_str()).render(shape),
+        }
     });
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, value);

@@ -75,6 +75,7 @@ export function response(status, headers, body) {
 export function streamed(call, status, headers) {
   const { readable, writable } = new IdentityTransformStream();
   const writer = writable.getWriter();
+  writer.backlog = 0;
   const signal = pendingCalls.pending.get(call)?.signal;
   // While nothing is written, only the signal tells that the caller has left.
   writer.left = new Promise((resolve) => {
@@ -89,8 +90,19 @@ export function left(writer) {
   return writer.left;
 }
 
+/** What may be on its way to a slow caller before its source is held back. */
+const BACKLOG_BYTES_MAX = 64 << 10;
+
+/** Writes; a promise of room if the caller is slower than the source, else undefined. That nobody reads any
+ *  more shows by `left`. */
 export function write(writer, chunk) {
-  return writer.write(chunk.slice());
+  const copy = chunk.slice();
+  writer.backlog += copy.length;
+  const written = writer.write(copy).then(
+    () => (writer.backlog -= copy.length),
+    () => {},
+  );
+  return writer.backlog > BACKLOG_BYTES_MAX ? written : undefined;
 }
 
 export function close(writer) {

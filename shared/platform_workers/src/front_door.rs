@@ -103,14 +103,15 @@ async fn pump(mut stream: LocalBoxStream<'static, Result<Bytes, StreamError>>, w
     while let Either::Left((Some(chunk), _)) = select(stream.next(), &mut left).await {
         match chunk {
             Ok(chunk) => {
-                if JsFuture::from(host::write(&writer, &chunk)).await.is_err() {
-                    return;
+                if let Some(room) = host::write(&writer, &chunk) {
+                    let _ = select(JsFuture::from(room), &mut left).await;
                 }
             }
             Err(_) => return host::abort(&writer),
         }
     }
-    // A caller who left has no use for the end.
+    // The source is cancelled before anything else; a caller who left has no use for the end.
+    drop(stream);
     let _ = JsFuture::from(host::close(&writer)).await;
 }
 

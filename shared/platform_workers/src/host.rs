@@ -30,7 +30,7 @@ extern "C" {
     pub fn response(status: u16, headers: &str, body: &[u8]) -> JsValue;
     pub fn streamed(call: u32, status: u16, headers: &str) -> Array;
     pub fn left(writer: &Writer) -> Promise;
-    pub fn write(writer: &Writer, chunk: &[u8]) -> Promise;
+    pub fn write(writer: &Writer, chunk: &[u8]) -> Option<Promise>;
     pub fn close(writer: &Writer) -> Promise;
     pub fn abort(writer: &Writer);
 

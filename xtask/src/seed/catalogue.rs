@@ -127,6 +127,7 @@ pub fn statements(secrets: &Secrets, env: &UpstreamEnv) -> Result<Vec<SeedStatem
                     base_url: base_url.clone(),
                     sealed_key: sealed_key.clone(),
                     ceiling_field: model.ceiling_field,
+                    pins_service_tier: base_url.starts_with(OPENAI_BASE_URL),
                     first_byte_timeout_ms: model.first_byte_timeout_ms,
                 })?);
             }

@@ -6,9 +6,6 @@ pub mod budget {
 pub mod chat {
     pub mod completions;
 }
-pub mod health {
-    pub mod get;
-}
 pub mod models {
     pub mod get;
     pub mod list;

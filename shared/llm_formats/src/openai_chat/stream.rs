@@ -164,6 +164,11 @@ impl StreamMeter {
         self.usage.map_or_else(|| self.produced.tokens_estimate(), |usage| usage.total_output())
     }
 
+    /// Output tokens that were certainly produced, whatever the provider reports.
+    pub fn counted_output(&self) -> u64 {
+        self.produced.tokens_at_least()
+    }
+
     /// Whether any text of the model was delivered.
     pub fn has_output(&self) -> bool {
         self.produced.texts > 0

@@ -45,8 +45,8 @@ pub async fn create<P: Platform>(
             return Err(problem);
         }
     };
+    call.accepted();
     if answer.is_stream {
-        call.accepted();
         let options = StreamOptions {
             client_wants_usage: chat.include_usage,
             choices: chat.choices,
@@ -77,7 +77,13 @@ async fn admit<P: Platform>(
             caller.authorize(platform).await?;
             return Err(Problem::model_not_found(&chat.model));
         };
-        let demand = demand(chat, &route, headers)?;
+        let demand = match demand(chat, &route, headers) {
+            Ok(demand) => demand,
+            Err(problem) => {
+                caller.authorize(platform).await?;
+                return Err(problem);
+            }
+        };
         match ledger::reserve(platform, caller, &route, &demand, request_id).await? {
             Admission::Open(call, reserved) => return Ok((route, *call, reserved)),
             Admission::Stale => directory::forget(caller.account, &chat.model),
@@ -137,8 +143,10 @@ async fn whole<P: Platform>(
             "The model's provider sent no answer. Nothing was charged; retry.",
         ));
     }
-    let usage = completion.usage.unwrap_or_else(|| call.estimate(completion.output_estimate));
-    let estimated = completion.usage.is_none();
+    // A report of nothing, beside an answer, is no report.
+    let reported = completion.usage.filter(|usage| usage.total() > 0 || completion.output_estimate == 0);
+    let estimated = reported.is_none();
+    let usage = reported.unwrap_or_else(|| call.estimate(completion.output_estimate));
     let Bill { cost, remaining } = call.settle(Ending { usage, estimated, outcome: "completed" }).await;
     let mut response = json_bytes(StatusCode::OK, body);
     let headers = response.headers_mut();

@@ -1,0 +1,130 @@
+//! Callers who leave, and streams that end too early or not at all.
+
+mod scene;
+
+use domain::money::NanoEur;
+use futures_util::FutureExt;
+use platform_memory::{Answer, Ending};
+use scene::provider::{self, TOKENS_PER_DELTA};
+use scene::{Scene, pull, question, streamed_question};
+
+const CHUNKS: usize = 12;
+
+/// Takes `chunks`, leaves, and returns what that cost.
+fn leave_after(chunks: usize) -> NanoEur {
+    let scene = Scene::new();
+    scene.platform.answer_next(Answer::sse(provider::deltas(CHUNKS), Ending::Hang));
+    let response = scene.open(scene.request(&streamed_question(100)));
+    let hold = NanoEur::parse_euros(response.headers()["x-budget-held-eur"].to_str().unwrap()).unwrap();
+    assert_eq!(scene.balance().reserved, hold);
+    let mut body = response.into_body();
+    assert_eq!(pull(&mut body, chunks).len(), chunks);
+    assert_eq!(scene.platform.upstream_cancelled(), 0);
+
+    drop(body);
+    assert_eq!(scene.platform.upstream_cancelled(), 1);
+    scene.finish_background();
+
+    let row = scene.only_row();
+    assert_eq!((row.outcome.as_str(), row.estimated), ("client_closed", true));
+    assert_eq!(row.usage.output, TOKENS_PER_DELTA * chunks as u64);
+    assert!(row.usage.input > 0);
+    assert_eq!(row.cost, row.tariff.price(&row.usage).unwrap().cost);
+    assert!(row.cost > NanoEur::ZERO && row.cost <= hold, "{} of {hold}", row.cost);
+    assert_eq!(row.overrun, NanoEur::ZERO);
+    row.cost
+}
+
+#[test]
+fn p09_a_caller_who_leaves_after_any_chunk_pays_for_what_was_produced() {
+    let costs: Vec<_> = (0..=CHUNKS).map(leave_after).collect();
+    assert!(costs.is_sorted_by(|fewer, more| fewer < more), "{costs:?}");
+}
+
+#[test]
+fn p09_a_caller_who_leaves_after_the_usage_chunk_pays_what_the_provider_reported() {
+    let scene = Scene::new();
+    let mut chunks = [provider::deltas(3), provider::orderly_end(20, 7)].concat();
+    // The end of the stream itself never comes.
+    chunks.pop();
+    scene.platform.answer_next(Answer::sse(chunks, Ending::Hang));
+    let mut body = scene.open(scene.request(&streamed_question(100))).into_body();
+    pull(&mut body, 10);
+    drop(body);
+    scene.finish_background();
+    let row = scene.only_row();
+    assert_eq!((row.usage.input, row.usage.output), (20, 7));
+    assert_eq!(scene.platform.upstream_cancelled(), 1);
+}
+
+#[test]
+fn p09_a_caller_who_leaves_before_the_head_frees_the_hold() {
+    let scene = Scene::new();
+    scene.platform.answer_next(Answer::Hang);
+    let request = scene.request(&question(100));
+    let call = Box::pin(proxy::handle(&scene.platform, request));
+    assert!(call.now_or_never().is_none(), "the provider is silent");
+    assert_eq!(scene.platform.upstream_cancelled(), 1);
+    scene.finish_background();
+    scene.expect_untouched();
+}
+
+#[test]
+fn p09_who_stays_to_the_end_pays_the_reported_usage_once() {
+    let scene = Scene::new();
+    scene.platform.answer_next(provider::stream(CHUNKS, 20, 24));
+    let answer = scene.chat(&streamed_question(100)).expect_ok();
+    assert!(answer.text.ends_with("data: [DONE]\n\n"), "{}", answer.text);
+    assert!(!answer.text.contains("prompt_tokens"), "the caller did not ask for it: {}", answer.text);
+    scene.finish_background();
+    let row = scene.only_row();
+    assert_eq!((row.outcome.as_str(), row.estimated), ("completed", false));
+    assert_eq!((row.usage.input, row.usage.output), (20, 24));
+}
+
+#[test]
+fn a_stream_that_breaks_off_ends_with_an_error_event_and_is_charged() {
+    for ending in [Ending::Broken, Ending::Clean] {
+        let scene = Scene::new();
+        scene.platform.answer_next(Answer::sse(provider::deltas(3), ending));
+        let answer = scene.chat(&streamed_question(100)).expect_ok();
+        let last = answer.text.trim_end().rsplit("\n\n").next().unwrap();
+        assert!(last.contains("\"code\":\"upstream_truncated\""), "{ending:?}: {last}");
+        assert!(!answer.text.contains("[DONE]"), "{ending:?}");
+        scene.finish_background();
+        let row = scene.only_row();
+        assert_eq!(row.outcome, "truncated");
+        assert_eq!(row.usage.output, 3 * TOKENS_PER_DELTA);
+        assert!(row.cost > NanoEur::ZERO);
+    }
+}
+
+#[test]
+fn p09_a_report_at_the_start_does_not_make_the_rest_free() {
+    for reported in [(20, 0), (0, 0)] {
+        let scene = Scene::new();
+        let mut chunks = provider::orderly_end(reported.0, reported.1);
+        // Only the usage chunk, and text after it.
+        chunks = [vec![chunks.remove(1)], provider::deltas(20)].concat();
+        scene.platform.answer_next(Answer::sse(chunks, Ending::Hang));
+        let mut body = scene.open(scene.request(&streamed_question(100))).into_body();
+        pull(&mut body, 20);
+        drop(body);
+        scene.finish_background();
+        let row = scene.only_row();
+        assert!(row.usage.output >= 20 && row.usage.input > 0, "{reported:?}: {:?}", row.usage);
+        assert!(row.cost > NanoEur::ZERO);
+    }
+}
+
+#[test]
+fn p17_a_stream_without_a_byte_of_an_answer_is_free() {
+    let error = "data: {\"error\":{\"message\":\"overloaded\",\"type\":\"server_error\"}}\n\n".to_owned();
+    for chunks in [vec![], vec![error]] {
+        let scene = Scene::new();
+        scene.platform.answer_next(Answer::sse(chunks, Ending::Clean));
+        scene.chat(&streamed_question(100));
+        scene.finish_background();
+        scene.expect_untouched();
+    }
+}
