@@ -7,7 +7,7 @@ use core::time::Duration;
 use domain::price::Usage;
 use domain::time::Timestamp;
 use futures_util::StreamExt;
-use futures_util::future::select;
+use futures_util::future::{Either, LocalBoxFuture, select};
 use futures_util::stream::{self, LocalBoxStream};
 use llm_formats::openai_chat::{Piece, StreamMeter, StreamOptions};
 use platform::{Body, Platform, StreamError};
@@ -16,6 +16,8 @@ use platform::{Body, Platform, StreamError};
 const END_WAIT: Duration = Duration::from_secs(1);
 /// A long stream tells the ledger how far it is this often.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(60);
+/// A stream that is silent for longer has broken off, though its connection stands.
+const SILENCE_MAX: Duration = Duration::from_secs(5 * 60);
 
 /// The body for the caller. Dropping it, because the caller left, settles what was delivered to us and
 /// cancels the provider.
@@ -24,9 +26,19 @@ pub fn body<P: Platform>(source: Body, call: OpenCall<P>, options: StreamOptions
         Body::Full(bytes) => stream::iter([Ok(bytes)]).boxed_local(),
         Body::Stream(stream) => stream,
     };
-    let checkpoint_at = call.platform().now().plus(CHECKPOINT_EVERY);
-    let relay =
-        Relay { source, call, options, meter: StreamMeter::new(options), checkpoint_at, error_passed: false };
+    let heard_at = call.platform().now();
+    let checkpoint_at = heard_at.plus(CHECKPOINT_EVERY);
+    let tick = tick(call.platform().clone());
+    let relay = Relay {
+        source,
+        call,
+        options,
+        meter: StreamMeter::new(options),
+        heard_at,
+        checkpoint_at,
+        tick,
+        error_passed: false,
+    };
     Body::Stream(Box::pin(stream::unfold(Some(relay), |relay| async move { relay?.next().await })))
 }
 
@@ -35,7 +47,10 @@ struct Relay<P: Platform> {
     call: OpenCall<P>,
     options: StreamOptions,
     meter: StreamMeter,
+    heard_at: Timestamp,
     checkpoint_at: Timestamp,
+    /// Ends after a checkpoint's time, to look after a stream that is silent.
+    tick: LocalBoxFuture<'static, ()>,
     error_passed: bool,
 }
 
@@ -51,13 +66,27 @@ enum End {
 impl<P: Platform> Relay<P> {
     async fn next(mut self) -> Step<P> {
         loop {
-            let chunk = match self.source.next().await {
-                Some(Ok(chunk)) => chunk,
-                Some(Err(error)) => {
+            // `None`: nothing came for so long that a checkpoint is due.
+            let heard = match select(self.source.next(), &mut self.tick).await {
+                Either::Left((heard, _)) => Some(heard),
+                Either::Right(_) => None,
+            };
+            let chunk = match heard {
+                Some(Some(Ok(chunk))) => chunk,
+                Some(None) => return self.upstream_ended().await,
+                Some(Some(Err(error))) => {
                     log::warn!("{}: a stream broke off: {error}", self.call.request_id());
                     return self.finish(Vec::new(), End::Truncated).await;
                 }
-                None => return self.upstream_ended().await,
+                None if self.is_silent() => {
+                    log::warn!("{}: a stream fell silent", self.call.request_id());
+                    return self.finish(Vec::new(), End::Truncated).await;
+                }
+                None => {
+                    self.checkpoint(self.call.platform().now());
+                    self.tick = tick(self.call.platform().clone());
+                    continue;
+                }
             };
             self.meter.push(chunk);
             let (out, end) = self.take_pieces();
@@ -108,10 +137,19 @@ impl<P: Platform> Relay<P> {
             self.call.has_used(self.used());
         }
         let now = self.call.platform().now();
+        self.heard_at = now;
         if now >= self.checkpoint_at {
-            self.checkpoint_at = now.plus(CHECKPOINT_EVERY);
-            self.call.checkpoint_later();
+            self.checkpoint(now);
         }
+    }
+
+    fn checkpoint(&mut self, now: Timestamp) {
+        self.checkpoint_at = now.plus(CHECKPOINT_EVERY);
+        self.call.checkpoint_later();
+    }
+
+    fn is_silent(&self) -> bool {
+        self.call.platform().now().since(self.heard_at) >= SILENCE_MAX
     }
 
     /// As the provider reported it, or as we counted it. A report before the end may be of the start
@@ -177,6 +215,10 @@ impl<P: Platform> Relay<P> {
         self.call.settle(Ending { usage, estimated: !reported, outcome }).await;
         Some((Ok(joined(out)), None))
     }
+}
+
+fn tick<P: Platform>(platform: P) -> LocalBoxFuture<'static, ()> {
+    Box::pin(async move { platform.sleep(CHECKPOINT_EVERY).await })
 }
 
 /// Nothing follows `[DONE]` but the end, and a connection that was read to its end can be used again.

@@ -2,6 +2,7 @@
 
 mod scene;
 
+use core::time::Duration;
 use domain::money::NanoEur;
 use futures_util::FutureExt;
 use platform_memory::{Answer, Ending};
@@ -127,4 +128,23 @@ fn p17_a_stream_without_a_byte_of_an_answer_is_free() {
         scene.finish_background();
         scene.expect_untouched();
     }
+}
+
+#[test]
+fn p05_a_stream_that_falls_silent_ends_with_an_error_and_is_charged_for_what_came() {
+    let scene = Scene::new();
+    scene.platform.answer_next(Answer::sse(provider::deltas(3), Ending::Hang));
+    let mut body = scene.open(scene.request(&streamed_question(100))).into_body();
+    assert_eq!(pull(&mut body, 3).len(), 3);
+    let mut rest = Box::pin(body.collect(1 << 20));
+    let end = (0..10).find_map(|_| {
+        scene.platform.advance(Duration::from_secs(60));
+        rest.as_mut().now_or_never()
+    });
+    let end = end.expect("an end within ten minutes").unwrap();
+    assert!(String::from_utf8_lossy(&end).contains("upstream_truncated"), "{end:?}");
+    scene.finish_background();
+    let row = scene.only_row();
+    assert_eq!((row.outcome.as_str(), row.usage.output), ("truncated", 3 * TOKENS_PER_DELTA));
+    assert_eq!(scene.platform.upstream_cancelled(), 1);
 }
