@@ -6,8 +6,11 @@ use core::future::Future;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
+/// No call: calls are counted from one. An object's step runs outside of any, and its panic is its own.
+const NONE: u32 = 0;
+
 std::thread_local! {
-    static CURRENT: Cell<u32> = const { Cell::new(0) };
+    static CURRENT: Cell<u32> = const { Cell::new(NONE) };
 }
 
 /// Runs `future` as the call of this number.
@@ -17,7 +20,7 @@ pub fn in_call<F: Future>(call: u32, future: F) -> impl Future<Output = F::Outpu
 
 /// Tells the JavaScript side which call panicked, so that its caller is answered; sends log lines to the console.
 pub fn install_panic_hook() {
-    std::panic::set_hook(Box::new(|panic| host::panicked(CURRENT.get(), &panic.to_string())));
+    std::panic::set_hook(Box::new(|panic| host::panicked(CURRENT.replace(NONE), &panic.to_string())));
     if log::set_logger(&Console).is_ok() {
         log::set_max_level(log::LevelFilter::Info);
     }
@@ -32,8 +35,10 @@ impl<F: Future> Future for InCall<F> {
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
-        CURRENT.set(self.call);
-        self.future.as_mut().poll(context)
+        let outer = CURRENT.replace(self.call);
+        let polled = self.future.as_mut().poll(context);
+        CURRENT.set(outer);
+        polled
     }
 }
 
