@@ -4,6 +4,7 @@ mod budget_view;
 mod caller;
 mod ledger;
 mod new_api_key;
+pub mod outbox;
 mod routes;
 
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]

@@ -1,10 +1,8 @@
 //! The front door on Workers, and the accounts' Durable Object.
 #![allow(unsafe_code, reason = "wasm-bindgen generates the exports")]
 
-use domain::account::{Account, Event};
-use domain::identity::AccountId;
+use domain::account::Account;
 use js_sys::{Array, Promise};
-use platform::{Database, PlatformError};
 use platform_workers::host::{Env, Rows};
 use platform_workers::{DurableMachine, WorkersPlatform, in_call};
 use std::rc::Rc;
@@ -35,13 +33,16 @@ impl AccountMachine {
 
     pub fn wake(&self, call: u32) -> Promise {
         let (machine, platform) = (self.machine.clone(), self.platform.clone());
-        let wake = machine.wake(async move |name: &str, events| record(&platform, name, events).await);
+        let wake = machine
+            .wake(async move |name: &str, events| crate::outbox::of_account(&platform, name, events).await);
         future_to_promise(in_call(call, async move { wake.await.map(|()| JsValue::UNDEFINED) }))
     }
 
     pub fn deliver(&self, call: u32) -> Promise {
         let (machine, platform) = (self.machine.clone(), self.platform.clone());
-        let deliver = machine.deliver(async move |name: &str, events| record(&platform, name, events).await);
+        let deliver = machine.deliver(async move |name: &str, events| {
+            crate::outbox::of_account(&platform, name, events).await
+        });
         future_to_promise(in_call(call, async move {
             deliver.await.map(|()| JsValue::UNDEFINED).map_err(|error| JsValue::from_str(&error.to_string()))
         }))
@@ -52,11 +53,4 @@ impl AccountMachine {
 #[wasm_bindgen]
 pub fn panic_for_test() {
     panic!("a test asked for a panic");
-}
-
-/// The accounts' events go to the database in one statement.
-async fn record(platform: &WorkersPlatform, name: &str, events: Vec<Event>) -> Result<(), PlatformError> {
-    let account = AccountId::parse(name).ok_or_else(|| PlatformError::malformed("an account's name"))?;
-    let rows: Vec<_> = events.into_iter().map(|Event::Usage(row)| (account, *row)).collect();
-    platform.commit(vec![store::usage_logs::insert_batch(&rows)]).await
 }

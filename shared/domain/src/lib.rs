@@ -8,6 +8,7 @@ pub mod api_key;
 pub mod civil_time;
 pub mod identity;
 pub mod money;
+pub mod notice;
 pub mod password;
 pub mod price;
 pub mod provider_key;

@@ -8,6 +8,7 @@ pub mod audit_log;
 pub mod configuration;
 mod key_hash;
 pub mod login_attempts;
+pub mod notices;
 pub mod pending_pushes;
 pub mod products;
 pub mod routing_snapshots;

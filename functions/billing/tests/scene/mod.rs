@@ -2,9 +2,8 @@
 
 #![allow(dead_code, reason = "each test file uses its part of the scene")]
 
-use domain::account::{Account, Event};
+use domain::account::Account;
 use domain::api_key::KeyHash;
-use domain::identity::AccountId;
 use domain::routing::{PriceFields, RoutingSnapshot, Target, TargetKind};
 use futures_executor::block_on;
 use http::{Request, StatusCode};
@@ -151,8 +150,5 @@ fn service_key(platform: &MemoryPlatform, key: &str, tenant: &str, scopes: &str)
 }
 
 async fn record(platform: MemoryPlatform, batch: Delivered) -> Result<(), PlatformError> {
-    let account = AccountId::parse(&batch.name).unwrap();
-    let rows: Vec<_> =
-        batch.events::<Account>().into_iter().map(|Event::Usage(row)| (account, *row)).collect();
-    platform.commit(vec![store::usage_logs::insert_batch(&rows)]).await
+    billing::outbox::of_account(&platform, &batch.name, batch.events::<Account>()).await
 }

@@ -245,7 +245,11 @@ impl Scene {
     pub fn rows(&self) -> Vec<UsageRow> {
         block_on(self.platform.deliver_all::<Account>()).unwrap();
         let events = self.platform.delivered::<Account>(&self.name());
-        events.into_iter().map(|Event::Usage(row)| *row).collect()
+        let row = |event| match event {
+            Event::Usage(row) => Some(*row),
+            Event::Notice(_) => None,
+        };
+        events.into_iter().filter_map(row).collect()
     }
 
     /// The only usage row; nothing is reserved any more, and the counter is the row's cost.

@@ -3,6 +3,7 @@
 
 use crate::identity::RequestId;
 use crate::money::NanoEur;
+use crate::notice::Notice;
 use crate::price::{Tariff, Usage};
 use crate::time::Timestamp;
 use minicbor::{Decode, Encode};
@@ -11,6 +12,8 @@ use minicbor::{Decode, Encode};
 pub enum Event {
     #[n(0)]
     Usage(#[n(0)] Box<UsageRow>),
+    #[n(1)]
+    Notice(#[n(0)] Box<Notice>),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]

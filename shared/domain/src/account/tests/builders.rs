@@ -20,11 +20,12 @@ pub struct Ledger {
     pub state: State<Head, Part>,
     pub now: Timestamp,
     pub rows: Vec<UsageRow>,
+    pub notices: Vec<crate::notice::Notice>,
 }
 
 impl Ledger {
     pub fn unconfigured() -> Self {
-        Self { state: State::default(), now: START, rows: Vec::new() }
+        Self { state: State::default(), now: START, rows: Vec::new(), notices: Vec::new() }
     }
 
     /// With this budget in nano-euros, and nothing else limited.
@@ -45,7 +46,12 @@ impl Ledger {
     pub fn apply(&mut self, command: impl Into<Command>) -> Reply {
         let outcome = Account::step(&mut self.state, command.into(), self.now);
         self.state.take_changed();
-        self.rows.extend(outcome.events.into_iter().map(|Event::Usage(row)| *row));
+        for event in outcome.events {
+            match event {
+                Event::Usage(row) => self.rows.push(*row),
+                Event::Notice(notice) => self.notices.push(*notice),
+            }
+        }
         outcome.reply
     }
 
