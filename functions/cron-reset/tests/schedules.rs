@@ -54,6 +54,7 @@ fn spend(platform: &MemoryPlatform, n: u8) {
         served: Served::default(),
         tags: Vec::new(),
         foreign_id: "once".into(),
+        hold: None,
     };
     let command = Command::Report(Box::new(report));
     block_on(platform.apply::<Account>(&account(n).to_string(), command)).unwrap();

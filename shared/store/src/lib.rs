@@ -14,6 +14,7 @@ pub mod products;
 pub mod routing_snapshots;
 pub mod service_keys;
 pub mod stripe_events;
+pub mod tenant_pools;
 pub mod tenants;
 pub mod usage_logs;
 pub mod usage_report;

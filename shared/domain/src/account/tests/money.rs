@@ -3,6 +3,7 @@
 use super::builders::*;
 use crate::account::*;
 use crate::identity::RequestId;
+use crate::rate_limit::RateLimits;
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -31,6 +32,9 @@ enum Happening {
         input: u64,
     },
     TopUp {
+        amount: i64,
+    },
+    Refund {
         amount: i64,
     },
     Adjust {
@@ -74,6 +78,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         2 => target.prop_map(|target| Happening::Release { target }),
         1 => (0u64..500).prop_map(|input| Happening::Report { input }),
         1 => (0i64..500).prop_map(|amount| Happening::TopUp { amount }),
+        1 => (0i64..300).prop_map(|amount| Happening::Refund { amount }),
         1 => (-300i64..300).prop_map(|amount| Happening::Adjust { amount }),
         1 => (0i64..2_000, prop::option::of(1u64..10_000), any::<bool>()).prop_map(
             |(budget, tokens_per_minute, stale)| Happening::Configure { budget, tokens_per_minute, stale }
@@ -148,7 +153,14 @@ impl Books {
     fn repeat(&mut self, back: usize) {
         let Some(last) = self.sent.len().checked_sub(1) else { return };
         let (at, command) = self.sent[last - back % self.sent.len()].clone();
-        let operation = matches!(command, Command::Report(_) | Command::TopUp(_) | Command::Adjust(_));
+        let operation = matches!(
+            command,
+            Command::Report(_)
+                | Command::TopUp(_)
+                | Command::Adjust(_)
+                | Command::Refund(_)
+                | Command::Reset(_)
+        );
         // Older ones are turned away at the door, which knows all ids.
         if !operation || self.ledger.now < at.plus(OPERATION_MEMORY) {
             self.deliver(command);
@@ -176,10 +188,12 @@ impl Books {
             Happening::Configure { budget, tokens_per_minute, stale } => {
                 self.versions += u64::from(!stale);
                 let version = self.versions;
-                let configuration = Configuration { version, tokens_per_minute, ..configuration(budget) };
+                let rates = RateLimits { tokens_per_minute, ..RateLimits::default() };
+                let configuration = Configuration { version, rates, ..configuration(budget) };
                 Command::Configure(Box::new(Configure { configuration }))
             }
-            Happening::Reset => Command::Reset,
+            Happening::Reset => reset(operation).into(),
+            Happening::Refund { amount } => refund(operation, amount).into(),
             Happening::Wake => Command::Wake,
             Happening::Pass(_) | Happening::Repeat { .. } | Happening::Delay => Command::Inspect,
         }
@@ -209,7 +223,10 @@ impl Books {
                 assert!(settled.charged <= self.holds[&c.request_id], "charged above its hold");
             }
             (Command::TopUp(c), Reply::Settled(_)) => {
-                self.topped_up = self.topped_up.saturating_add(c.amount)
+                self.topped_up = self.topped_up.saturating_add(c.amount);
+            }
+            (Command::Refund(c), Reply::Settled(_)) => {
+                self.topped_up = self.topped_up.saturating_sub(c.amount);
             }
             _ => {}
         }
@@ -240,7 +257,7 @@ impl Books {
         }
         let paid: NanoEur = self.paid_by_top_up.values().copied().sum();
         assert_eq!(
-            self.ledger.state.head.top_up,
+            self.ledger.state.head.top_up.saturating_sub(self.ledger.state.head.debt),
             self.topped_up.saturating_sub(paid),
             "top-up money is lost or made"
         );
@@ -274,7 +291,10 @@ impl Books {
         let balance = Balance::of(head, self.ledger.state.configuration().unwrap());
         let sum = balance.used.saturating_add(balance.reserved).saturating_add(balance.remaining);
         assert_eq!(balance.limit, sum.saturating_sub(balance.over));
-        let may_exceed = matches!(command, Command::Report(_) | Command::Adjust(_) | Command::Configure(_));
+        let may_exceed = matches!(
+            command,
+            Command::Report(_) | Command::Adjust(_) | Command::Refund(_) | Command::Configure(_)
+        );
         assert!(balance.over <= self.over || may_exceed, "{command:?} went over by {}", balance.over);
         self.over = balance.over;
     }
@@ -293,7 +313,7 @@ proptest! {
         books.deliver(Command::Wake);
         prop_assert_eq!(books.ledger.state.head.open_holds, 0);
         books.ledger.later(LATE_SETTLE);
-        books.deliver(Command::Reset);
+        books.deliver(reset(900).into());
         prop_assert_eq!(books.ledger.state.head.periods.len(), 1);
     }
 }
