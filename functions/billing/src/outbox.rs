@@ -46,7 +46,11 @@ async fn tell_pool(
 }
 
 /// A pool's notices, and the accounts that it asks for what they do not need.
-pub async fn of_pool(platform: &impl Platform, events: Vec<tenant_pool::Event>) -> Result<(), PlatformError> {
+pub async fn of_pool(
+    platform: &impl Platform,
+    _name: &str,
+    events: Vec<tenant_pool::Event>,
+) -> Result<(), PlatformError> {
     let (mut raised, mut recalled) = (Vec::new(), Vec::new());
     for event in events {
         match event {

@@ -5,6 +5,8 @@
 use domain::account::Account;
 use domain::api_key::KeyHash;
 use domain::routing::{PriceFields, RoutingSnapshot, Target, TargetKind};
+use domain::state_machine::StateMachine;
+use domain::tenant_pool::TenantPool;
 use futures_executor::block_on;
 use http::{Request, StatusCode};
 use platform::{Database, PlatformError};
@@ -150,5 +152,10 @@ fn service_key(platform: &MemoryPlatform, key: &str, tenant: &str, scopes: &str)
 }
 
 async fn record(platform: MemoryPlatform, batch: Delivered) -> Result<(), PlatformError> {
-    billing::outbox::of_account(&platform, &batch.name, batch.events::<Account>()).await
+    match batch.kind {
+        TenantPool::KIND => {
+            billing::outbox::of_pool(&platform, &batch.name, batch.events::<TenantPool>()).await
+        }
+        _ => billing::outbox::of_account(&platform, &batch.name, batch.events::<Account>()).await,
+    }
 }
