@@ -14,6 +14,7 @@ enum Happening {
         input: u64,
         output: u64,
         clamp: bool,
+        key: Option<usize>,
     },
     Checkpoint {
         target: u64,
@@ -69,8 +70,8 @@ fn happening() -> impl Strategy<Value = Happening> {
         DAY * 40,
     ]);
     prop_oneof![
-        6 => (0u64..300, 0u64..300, any::<bool>())
-            .prop_map(|(input, output, clamp)| Happening::Reserve { input, output, clamp }),
+        6 => (0u64..300, 0u64..300, any::<bool>(), prop::option::of(0usize..2))
+            .prop_map(|(input, output, clamp, key)| Happening::Reserve { input, output, clamp, key }),
         2 => (target.clone(), 0u64..300, 0u64..400)
             .prop_map(|(target, input, output)| Happening::Checkpoint { target, input, output }),
         4 => (target.clone(), 0u64..300, 0u64..400)
@@ -89,6 +90,17 @@ fn happening() -> impl Strategy<Value = Happening> {
         4 => (0usize..30).prop_map(|back| Happening::Repeat { back }),
         1 => Just(Happening::Delay),
     ]
+}
+
+/// Keys and their budgets.
+const KEYS: [(&str, Option<i64>); 2] = [("small", Some(400)), ("large", None)];
+
+fn keys() -> Vec<Key> {
+    let key = |(name, budget): (&str, Option<i64>)| Key {
+        budget: budget.map(nano),
+        ..Key::new(name, key_hash(name))
+    };
+    KEYS.into_iter().map(key).collect()
 }
 
 /// The account, and books of our own beside it.
@@ -115,7 +127,7 @@ struct Books {
 impl Books {
     fn open() -> Self {
         Self {
-            ledger: Ledger::with_budget(1_000),
+            ledger: Ledger::configured(Configuration { keys: keys(), ..configuration(1_000) }),
             sent: Vec::new(),
             delay: false,
             calls: 0,
@@ -171,9 +183,10 @@ impl Books {
         let now = self.ledger.now;
         let operation = 1_000 + self.sent.len() as u64;
         match happening {
-            Happening::Reserve { input, output, clamp } => {
+            Happening::Reserve { input, output, clamp, key } => {
                 self.calls += 1;
-                Reserve { clamp, ..reserve_at(now, self.calls, input, output) }.into()
+                let key = key.map(|key| key_hash(KEYS[key].0));
+                Reserve { clamp, key, ..reserve_at(now, self.calls, input, output) }.into()
             }
             Happening::Checkpoint { target, input, output } => {
                 checkpoint(self.call(target), input, output).into()
@@ -189,7 +202,7 @@ impl Books {
                 self.versions += u64::from(!stale);
                 let version = self.versions;
                 let rates = RateLimits { tokens_per_minute, ..RateLimits::default() };
-                let configuration = Configuration { version, rates, ..configuration(budget) };
+                let configuration = Configuration { version, rates, keys: keys(), ..configuration(budget) };
                 Command::Configure(Box::new(Configure { configuration }))
             }
             Happening::Reset => reset(operation).into(),
@@ -282,6 +295,16 @@ impl Books {
             let own = || open.iter().filter(|hold| hold.period_opened_at == period.opened_at);
             assert_eq!(period.open_holds as usize, own().count());
             assert_eq!(period.plan_reserved, own().map(|hold| hold.plan).sum());
+        }
+        for key in keys() {
+            let part = key_meter::part_of(&key.hash);
+            let meter = key_meter::read(&self.ledger.state, part);
+            let of_key = |hold: &&&Hold| {
+                hold.key_meter == Some(part) && hold.period_opened_at == head.current().opened_at
+            };
+            assert_eq!(meter.reserved, open.iter().filter(of_key).map(|hold| hold.amount()).sum());
+            let free = key.budget.map(|budget| meter.free(budget));
+            assert!(free.is_none_or(|free| !free.is_negative()), "a key went over its budget");
         }
     }
 
