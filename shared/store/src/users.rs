@@ -175,6 +175,14 @@ pub async fn page(
     database.query(statement).await?.iter().map(of_row).collect()
 }
 
+const IDS: &str = "SELECT id FROM users WHERE id > ?1 ORDER BY id LIMIT ?2";
+
+/// Accounts by id, from after `after` (empty for the first page).
+pub async fn ids(database: &impl Database, after: &str, limit: i64) -> Result<Vec<AccountId>, PlatformError> {
+    let rows = database.query(Statement::new(IDS).bind(after).bind(limit)).await?;
+    rows.iter().map(id_of).collect()
+}
+
 const DUE: &str = "
 SELECT id, budget_reset_at FROM users
 WHERE budget_reset_at <= ?1 AND (budget_reset_at, id) > (?2, ?3)
@@ -190,6 +198,18 @@ pub struct DueCursor {
 impl DueCursor {
     pub const fn start() -> Self {
         Self { at: Timestamp::EPOCH, id: String::new() }
+    }
+
+    /// What [`Self`] prints; anything else is the start.
+    pub fn parse(text: &str) -> Self {
+        let parts = text.split_once(' ').and_then(|(at, id)| Some((at.parse().ok()?, id)));
+        parts.map_or_else(Self::start, |(at, id)| Self { at: Timestamp::from_millis(at), id: id.to_owned() })
+    }
+}
+
+impl core::fmt::Display for DueCursor {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "{} {}", self.at.as_millis(), self.id)
     }
 }
 
