@@ -6,6 +6,7 @@
 pub mod account;
 pub mod api_key;
 pub mod civil_time;
+pub mod delivery;
 pub mod identity;
 pub mod money;
 pub mod notice;
@@ -16,4 +17,7 @@ pub mod rate_limit;
 pub mod routing;
 pub mod state_machine;
 pub mod stripe_signature;
+pub mod threshold_message;
 pub mod time;
+pub mod webhook_address;
+pub mod webhook_signature;
