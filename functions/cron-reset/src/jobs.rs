@@ -1,6 +1,6 @@
 //! The jobs, and what a job is: something endless that is done in bounded slices.
 
-use crate::{due_accounts, pending_changes, pruning, sleeping_accounts};
+use crate::{deliveries, due_accounts, notices, pending_changes, pruning, sleeping_accounts};
 use core::time::Duration;
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
@@ -48,6 +48,8 @@ pub fn table<P: Platform>() -> Vec<Job<P>> {
     vec![
         Job { name: "pending_changes", every: EACH_RUN, questions: pending_changes::QUESTIONS, slice: |p, c| pending_changes::slice(p, c).boxed_local() },
         Job { name: "due_resets", every: EACH_RUN, questions: due_accounts::QUESTIONS, slice: |p, c| due_accounts::slice(p, c).boxed_local() },
+        Job { name: "notices", every: EACH_RUN, questions: notices::QUESTIONS, slice: |p, c| notices::slice(p, c).boxed_local() },
+        Job { name: "deliveries", every: EACH_RUN, questions: deliveries::QUESTIONS, slice: |p, c| deliveries::slice(p, c).boxed_local() },
         Job { name: "pruning", every: HOURLY, questions: pruning::QUESTIONS, slice: |p, c| pruning::slice(p, c).boxed_local() },
         Job { name: "sleeping_accounts", every: DAILY, questions: sleeping_accounts::QUESTIONS, slice: |p, c| sleeping_accounts::slice(p, c).boxed_local() },
     ]

@@ -5,12 +5,16 @@
 //! boundary, and end holds by themselves. Running it twice, or twice at once, changes nothing.
 
 mod allowance;
+mod deliveries;
 mod due_accounts;
 mod jobs;
+mod mail;
+mod notices;
 mod pending_changes;
 mod pruning;
 mod run;
 mod sleeping_accounts;
+mod webhook;
 
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]
 mod on_workers;

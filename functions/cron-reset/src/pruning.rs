@@ -5,7 +5,7 @@ use core::time::Duration;
 use domain::time::Timestamp;
 use platform::{Platform, PlatformError, Statement};
 use store::pruning::prune;
-use store::{login_attempts, sessions};
+use store::{login_attempts, notices, outbox_mails, sessions};
 
 /// One statement.
 pub const QUESTIONS: usize = 1;
@@ -16,10 +16,14 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 type Kept = (Duration, fn(Timestamp) -> Statement);
 
 /// Whatever grows by itself is here.
-const ALL: [Kept; 2] = [
+const ALL: [Kept; 4] = [
     // Longer than any window that they count for.
     (DAY, login_attempts::prune),
     (DAY.saturating_mul(30), sessions::prune),
+    // Longer than any period, so that an event that is delivered late raises nothing again. Their
+    // deliveries go with them.
+    (DAY.saturating_mul(90), notices::prune),
+    (DAY.saturating_mul(90), outbox_mails::prune),
 ];
 
 /// The cursor is the place in the list.

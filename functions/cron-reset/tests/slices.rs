@@ -2,14 +2,15 @@
 
 mod scene;
 
-use core::task::Poll;
 use core::time::Duration;
 use cron_reset::scheduled;
 use domain::account::Balance;
 use futures_executor::block_on;
 use futures_util::future::join;
 use platform_memory::{LastQuestion, MemoryPlatform};
-use scene::{CRON, MONTH, add_users, balance, count, empty, host, rows, run, run_within, spend};
+use scene::{
+    CRON, MONTH, add_users, balance, count, empty, host, let_others_run, rows, run, run_within, spend,
+};
 
 const FAR_FUTURE: i64 = 1 << 50;
 
@@ -159,7 +160,7 @@ fn p13_two_runs_that_both_believe_to_hold_the_lease_do_no_harm() {
         platform.take_turns(true);
         let overtaking = async {
             while platform.questions() < overtaken_after {
-                yield_now().await;
+                let_others_run().await;
             }
             // Longer than any lease: the first run goes on all the same.
             platform.advance(CRON);
@@ -170,13 +171,4 @@ fn p13_two_runs_that_both_believe_to_hold_the_lease_do_no_harm() {
         later_runs(&platform);
         assert!(outcome(&platform, 30) == expected, "overtaken after {overtaken_after}");
     }
-}
-
-async fn yield_now() {
-    let mut waits = true;
-    core::future::poll_fn(|context| {
-        context.waker().wake_by_ref();
-        if core::mem::take(&mut waits) { Poll::Pending } else { Poll::Ready(()) }
-    })
-    .await;
 }

@@ -1,6 +1,8 @@
 //! A directory of users whose accounts live in memory.
 #![allow(dead_code, reason = "each test file uses what it needs")]
 
+use core::future::poll_fn;
+use core::task::Poll;
 use core::time::Duration;
 use cron_reset::{Summary, scheduled, scheduled_within};
 use domain::account::{Account, Balance, Command, Event, Reply, Report, Served};
@@ -110,4 +112,14 @@ async fn record(platform: MemoryPlatform, batch: Delivered) -> Result<(), Platfo
     };
     let rows: Vec<_> = batch.events::<Account>().into_iter().filter_map(row).collect();
     platform.commit(vec![store::usage_logs::insert_batch(&rows)]).await
+}
+
+/// Lets the futures that are polled together with this one go on.
+pub async fn let_others_run() {
+    let mut waits = true;
+    poll_fn(|context| {
+        context.waker().wake_by_ref();
+        if core::mem::take(&mut waits) { Poll::Pending } else { Poll::Ready(()) }
+    })
+    .await;
 }
