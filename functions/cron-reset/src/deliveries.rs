@@ -20,8 +20,8 @@ use store::deliveries::{self, End, Message, Recipient};
 use store::webhook_endpoints;
 
 const PAGE: usize = 12;
-/// The claim, what is claimed, each message, and what came of them.
-pub const QUESTIONS: usize = 3 + PAGE;
+/// The claim, what is claimed, each message, and what came of it in two statements at most.
+pub const QUESTIONS: usize = 2 + 3 * PAGE;
 
 /// A receiver that says nothing for so long has not answered.
 const SEND_TIMEOUT: Duration = Duration::from_secs(10);

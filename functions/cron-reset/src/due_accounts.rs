@@ -10,7 +10,7 @@ use platform::{Platform, PlatformError};
 use store::users::{self, DueCursor};
 
 const PAGE: usize = 50;
-/// The page, each account's answer, and all views in one commit.
+/// The page, each account's answer, and all views in one statement.
 pub const QUESTIONS: usize = 2 + PAGE;
 
 /// The cursor is the last account's old view and id, so that one that cannot be reached holds nobody up.
@@ -27,14 +27,14 @@ pub async fn slice(platform: &impl Platform, cursor: &str) -> Result<Slice, Plat
     let mut views = Vec::new();
     for (account, answer) in answers {
         match answer {
-            Ok(Some(ends_at)) if ends_at > now => views.push(users::set_budget_reset_at(account, ends_at)),
+            Ok(Some(ends_at)) if ends_at > now => views.push((account, ends_at)),
             Ok(_) => {}
             Err(error) => slice.failed(&error),
         }
     }
     slice.done = views.len() as u64;
     if !views.is_empty() {
-        platform.commit(views).await?;
+        platform.commit(vec![users::set_all_budget_resets_at(&views)]).await?;
     }
     Ok(slice)
 }

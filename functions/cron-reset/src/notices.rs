@@ -5,8 +5,8 @@ use platform::{Platform, PlatformError};
 use store::notices;
 
 const PAGE: usize = 100;
-/// The page, and its deliveries in one commit.
-pub const QUESTIONS: usize = 2;
+/// The page, and the statements of its plan.
+pub const QUESTIONS: usize = 1 + 4;
 
 /// What is planned leaves the page, so every slice begins at the start.
 pub async fn slice(platform: &impl Platform, _cursor: &str) -> Result<Slice, PlatformError> {

@@ -7,8 +7,8 @@ use platform::{Platform, PlatformError};
 use store::pending_pushes;
 
 const PAGE: usize = 25;
-/// The page, and for each account: its rows, the push, the acknowledgement.
-pub const QUESTIONS: usize = 1 + 3 * PAGE;
+/// The page, and for each account: its rows, the push, the acknowledgement and the view.
+pub const QUESTIONS: usize = 1 + 4 * PAGE;
 
 /// The cursor is the last account's id.
 pub async fn slice(platform: &impl Platform, cursor: &str) -> Result<Slice, PlatformError> {

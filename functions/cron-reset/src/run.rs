@@ -145,7 +145,9 @@ impl<P: Platform> Run<P> {
                 turn.summary.failures += 1;
                 self.failed(turn.job.name, &error.to_string());
             }
-            turn.asked += before - self.platform.left();
+            let asked = before - self.platform.left();
+            debug_assert!(asked <= turn.job.questions + OVERHEAD_OF_SLICE, "{} asked {asked}", turn.job.name);
+            turn.asked += asked;
         }
     }
 

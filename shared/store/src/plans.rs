@@ -20,6 +20,7 @@ fn p25_no_schedule_and_no_notice_scans_a_table_that_grows() {
         crate::sessions::prune(at),
         crate::notices::prune(at),
         crate::outbox_mails::prune(at),
+        crate::users::set_all_budget_resets_at(&[]),
     ];
     let constants = [
         &crate::notices::STATEMENTS[..],

@@ -5,6 +5,7 @@ use domain::identity::AccountId;
 use domain::money::NanoEur;
 use domain::time::Timestamp;
 use platform::{Database, PlatformError, Row, Statement};
+use serde_json::{Value, json};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
@@ -121,6 +122,17 @@ pub fn set_budget_reset_at(id: AccountId, at: Timestamp) -> Statement {
     Statement::new("UPDATE users SET budget_reset_at = ?2 WHERE id = ?1 AND budget_reset_at <> ?2")
         .bind(id.to_string())
         .bind(at.as_millis())
+}
+
+const SET_RESETS: &str = "
+UPDATE users SET budget_reset_at = seen.at
+FROM (SELECT value ->> 0 AS id, value ->> 1 AS at FROM json_each(?1)) AS seen
+WHERE users.id = seen.id AND users.budget_reset_at <> seen.at";
+
+/// The same for many, in one statement.
+pub fn set_all_budget_resets_at(views: &[(AccountId, Timestamp)]) -> Statement {
+    let rows: Vec<_> = views.iter().map(|(id, at)| json!([id.to_string(), at.as_millis()])).collect();
+    Statement::new(SET_RESETS).bind(Value::from(rows).to_string())
 }
 
 const FIND: &str = "
