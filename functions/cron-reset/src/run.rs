@@ -152,7 +152,10 @@ impl<P: Platform> Run<P> {
     }
 
     async fn take_turn(&mut self, turn: &mut Turn<'_, Metered<P>>) -> Result<(), PlatformError> {
-        let begins = self.platform.now();
+        let started_at = match turn.leased.pass_started_at {
+            Some(started_at) if turn.leased.is_under_way() => started_at,
+            _ => self.platform.now(),
+        };
         let result = (turn.job.slice)(&self.platform, &turn.leased.cursor).await?;
         let Slice { done, failures, error, next } = result;
         turn.summary.slices += 1;
@@ -161,18 +164,16 @@ impl<P: Platform> Run<P> {
         if let Some(error) = error {
             self.failed(turn.job.name, &error);
         }
-        if turn.leased.cursor.is_empty() || turn.leased.pass_started_at.is_none() {
-            turn.leased.pass_started_at = Some(begins);
-        }
         turn.over = next.is_none();
         turn.summary.finished = turn.over;
         turn.leased.cursor = next.unwrap_or_default();
+        turn.leased.pass_started_at = Some(started_at);
         let now = self.platform.now();
         let progress = Progress {
             job: turn.job.name,
             holder: &self.holder,
             cursor: &turn.leased.cursor,
-            pass_started_at: turn.leased.pass_started_at.unwrap_or(begins),
+            pass_started_at: started_at,
             pass_finished_at: turn.over.then_some(now),
             lease_until: now.plus(LEASE),
         };
@@ -196,12 +197,55 @@ impl<P: Platform> Run<P> {
 
 /// A pass under way goes on at once.
 fn is_due(every: Duration, leased: &Leased, now: Timestamp) -> bool {
-    let under_way = !leased.cursor.is_empty();
-    under_way || leased.pass_started_at.is_none_or(|started| started.plus(every) <= now)
+    leased.is_under_way() || leased.pass_started_at.is_none_or(|started| started.plus(every) <= now)
 }
 
 fn new_holder(platform: &impl Randomness) -> String {
     let mut random = [0; 8];
     platform.fill(&mut random);
     random.iter().fold(String::new(), |id, byte| format!("{id}{byte:02x}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_executor::block_on;
+    use futures_util::FutureExt;
+    use platform::Statement;
+    use platform_memory::MemoryPlatform;
+
+    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+    /// Drops one row; its cursor is always the start.
+    async fn drop_one(database: &impl Database) -> Result<Slice, PlatformError> {
+        let sql = "DELETE FROM login_attempts WHERE subject = (SELECT MIN(subject) FROM login_attempts)
+          RETURNING subject";
+        let rows = database.query(Statement::new(sql)).await?;
+        let more = count(database).await? > 0;
+        Ok(Slice { done: rows.len() as u64, next: more.then(String::new), ..Slice::default() })
+    }
+
+    async fn count(database: &impl Database) -> Result<i64, PlatformError> {
+        let rows = database.query(Statement::new("SELECT COUNT(*) AS n FROM login_attempts")).await?;
+        rows[0].integer("n")
+    }
+
+    #[test]
+    fn a_pass_that_is_under_way_goes_on_with_the_next_run_and_an_ended_one_waits_for_its_day() {
+        let platform = MemoryPlatform::new();
+        let rows = "INSERT INTO login_attempts VALUES ('a', 1, 0), ('b', 1, 0), ('c', 1, 0)";
+        platform.execute_sql(rows);
+        let job = Job { name: "daily", every: DAY, questions: 2, slice: |p, _| drop_one(p).boxed_local() };
+        // One slice, the lease, and letting go of it.
+        let questions = 2 + OVERHEAD_OF_SLICE + 1 + OVERHEAD_OF_RELEASE;
+        let dropped = || {
+            platform.advance(LEASE);
+            block_on(run(&platform, std::slice::from_ref(&job), questions)).done()
+        };
+        assert_eq!([dropped(), dropped(), dropped(), dropped()], [1, 1, 1, 0]);
+        platform.execute_sql(rows);
+        assert_eq!(dropped(), 0, "the day is not over");
+        platform.advance(DAY);
+        assert_eq!(dropped(), 1);
+    }
 }

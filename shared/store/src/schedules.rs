@@ -12,6 +12,14 @@ pub struct Leased {
     /// Where its pass goes on; empty: at the start.
     pub cursor: String,
     pub pass_started_at: Option<Timestamp>,
+    pub pass_finished_at: Option<Timestamp>,
+}
+
+impl Leased {
+    /// Whether a pass has begun that has not ended.
+    pub fn is_under_way(&self) -> bool {
+        self.pass_started_at.is_some() && self.pass_finished_at < self.pass_started_at
+    }
 }
 
 /// How far a job has come.
@@ -31,7 +39,7 @@ INSERT INTO schedules (job, lease_holder, lease_until)
 SELECT value, ?2, ?3 FROM json_each(?1) WHERE true
 ON CONFLICT (job) DO UPDATE SET lease_holder = excluded.lease_holder, lease_until = excluded.lease_until
 WHERE schedules.lease_until <= ?4
-RETURNING job, cursor, pass_started_at";
+RETURNING job, cursor, pass_started_at, pass_finished_at";
 
 /// Takes those of `jobs` that no other run works on, in one statement.
 pub async fn lease(
@@ -52,6 +60,7 @@ pub async fn lease(
             job: row.text("job")?.to_owned(),
             cursor: row.text("cursor")?.to_owned(),
             pass_started_at: row.optional_integer("pass_started_at")?.map(Timestamp::from_millis),
+            pass_finished_at: row.optional_integer("pass_finished_at")?.map(Timestamp::from_millis),
         })
     };
     rows.iter().map(leased).collect()
