@@ -36,6 +36,11 @@ async fn route(platform: &impl Platform, request: &Request<Bytes>) -> Result<Res
             routes::keys::revoke(platform, request, id, key).await
         }
         ("PATCH", ["api", "tenants", id]) => routes::tenants::update(platform, request, id).await,
+        ("POST", ["api", "tenants", id, "webhooks"]) => routes::webhooks::create(platform, request, id).await,
+        ("GET", ["api", "tenants", id, "webhooks"]) => routes::webhooks::list(platform, request, id).await,
+        ("DELETE", ["api", "tenants", id, "webhooks", webhook]) => {
+            routes::webhooks::delete(platform, request, id, webhook).await
+        }
         _ => Err(Problem::no_such_route(request.method(), path).into()),
     }
 }

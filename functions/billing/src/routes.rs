@@ -33,3 +33,36 @@ pub mod users {
     pub use create::create;
     pub use update::update;
 }
+
+pub mod webhooks {
+    mod create;
+    mod delete;
+    mod list;
+    pub use create::create;
+    pub use delete::delete;
+    pub use list::list;
+
+    use domain::threshold_message::ThresholdReached;
+    use http_api::{Fields, Problem};
+    use serde_json::{Value, json};
+    use store::webhook_endpoints::Endpoint;
+
+    /// What an endpoint may ask for.
+    const EVENTS: [&str; 2] = ["*", ThresholdReached::TYPE];
+
+    fn refuse_events(fields: &Fields, events: &[String]) -> Result<(), Problem> {
+        if !events.is_empty() && events.iter().all(|event| EVENTS.contains(&event.as_str())) {
+            return Ok(());
+        }
+        Err(fields.refuse("events", &format!("a list of `{}`", EVENTS.join("`, `"))))
+    }
+
+    /// An endpoint as it is shown.
+    fn view(endpoint: &Endpoint) -> Value {
+        let Endpoint { id, url, events, active, created_at } = endpoint;
+        json!({
+            "webhook_id": id, "url": url, "events": events, "active": active,
+            "created_at": created_at.to_rfc3339(),
+        })
+    }
+}

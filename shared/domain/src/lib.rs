@@ -6,6 +6,7 @@
 pub mod account;
 pub mod api_key;
 pub mod civil_time;
+pub mod delivery;
 pub mod identity;
 pub mod lease;
 pub mod money;
@@ -18,4 +19,7 @@ pub mod routing;
 pub mod state_machine;
 pub mod stripe_signature;
 pub mod tenant_pool;
+pub mod threshold_message;
 pub mod time;
+pub mod webhook_address;
+pub mod webhook_signature;

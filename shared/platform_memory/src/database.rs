@@ -71,6 +71,7 @@ impl MemoryPlatform {
 
 impl Database for MemoryPlatform {
     async fn query(&self, statement: Statement) -> Result<Vec<Row>, PlatformError> {
+        let question = self.ask().await?;
         let connection = self.reach_database()?.borrow();
         let mut prepared = connection.prepare_cached(statement.sql).map_err(|error| failed(&error))?;
         let columns: Rc<[String]> = prepared.column_names().map(String::from).collect();
@@ -82,10 +83,11 @@ impl Database for MemoryPlatform {
                 Ok(Row::new(columns.clone(), values?))
             })
             .map_err(|error| failed(&error))?;
-        rows.collect::<Result<_, _>>().map_err(|error| failed(&error))
+        question.answer(rows.collect::<Result<_, _>>().map_err(|error| failed(&error))?)
     }
 
     async fn commit(&self, statements: Vec<Statement>) -> Result<(), PlatformError> {
+        let question = self.ask().await?;
         let mut connection = self.reach_database()?.borrow_mut();
         let transaction = connection.transaction().map_err(|error| failed(&error))?;
         for statement in &statements {
@@ -95,7 +97,7 @@ impl Database for MemoryPlatform {
                 prepared.query(params_from_iter(parameters(statement))).map_err(|error| failed(&error))?;
             while rows.next().map_err(|error| failed(&error))?.is_some() {}
         }
-        transaction.commit().map_err(|error| failed(&error))
+        question.answer(transaction.commit().map_err(|error| failed(&error))?)
     }
 }
 

@@ -19,6 +19,7 @@ mod chance;
 mod clock;
 mod database;
 mod delivery;
+mod outage;
 mod rows;
 mod secrets;
 mod state;
@@ -26,6 +27,7 @@ mod upstream;
 
 pub use clock::START;
 pub use delivery::Delivered;
+pub use outage::LastQuestion;
 pub use state::Fault;
 pub use upstream::{Answer, Ending};
 
@@ -43,6 +45,7 @@ struct Rooms {
     database: database::InMemory,
     state: state::Machines,
     background: background::Tasks,
+    outage: outage::Outage,
 }
 
 impl Default for MemoryPlatform {
@@ -68,6 +71,7 @@ impl MemoryPlatform {
             database: database::InMemory::migrated(),
             state: state::Machines::default(),
             background: background::Tasks::default(),
+            outage: outage::Outage::default(),
         }))
     }
 }

@@ -6,19 +6,27 @@
 pub mod api_keys;
 pub mod audit_log;
 pub mod configuration;
+pub mod deliveries;
 mod key_hash;
 pub mod login_attempts;
 pub mod notices;
+pub mod outbox_mails;
 pub mod pending_pushes;
+#[cfg(test)]
+mod plans;
 pub mod products;
+pub mod pruning;
 pub mod routing_snapshots;
+pub mod schedules;
 pub mod service_keys;
+pub mod sessions;
 pub mod stripe_events;
 pub mod tenant_pools;
 pub mod tenants;
 pub mod usage_logs;
 pub mod usage_report;
 pub mod users;
+pub mod webhook_endpoints;
 
 use domain::account::ModelAccess;
 use domain::time::Timestamp;

@@ -1,0 +1,40 @@
+//! How SQLite runs the statements of schedules and notices: none scans a table that grows.
+
+use platform::{Database, Statement};
+use platform_memory::MemoryPlatform;
+
+fn plan(statement: &Statement) -> String {
+    let sql: &'static str = format!("EXPLAIN QUERY PLAN {}", statement.sql).leak();
+    // Any parameter will do, but a list must be JSON.
+    let count = (1..=20).filter(|n| statement.sql.contains(&format!("?{n}"))).max().unwrap_or(0);
+    let explained = (0..count).fold(Statement::new(sql), |explained, _| explained.bind("[]"));
+    let rows = futures_executor::block_on(MemoryPlatform::new().query(explained)).unwrap();
+    rows.iter().map(|row| row.text("detail").unwrap().to_owned()).collect::<Vec<_>>().join("; ")
+}
+
+#[test]
+fn p25_no_schedule_and_no_notice_scans_a_table_that_grows() {
+    let at = domain::time::Timestamp::EPOCH;
+    let prunings = [
+        crate::login_attempts::prune(at),
+        crate::sessions::prune(at),
+        crate::notices::prune(at),
+        crate::outbox_mails::prune(at),
+        crate::users::set_all_budget_resets_at(&[]),
+    ];
+    let constants = [
+        &crate::notices::STATEMENTS[..],
+        &crate::deliveries::STATEMENTS[..],
+        &crate::webhook_endpoints::STATEMENTS[..],
+    ];
+    let statements = constants.concat().into_iter().map(Statement::new).chain(prunings);
+    for statement in statements {
+        let plan = plan(&statement);
+        for step in plan.split("; ").filter(|step| step.starts_with("SCAN")) {
+            // The parameter's own list, an endpoint's list, and an index that holds only what is due.
+            let bounded = step.contains("VIRTUAL TABLE") || step.contains("notices_unplanned");
+            assert!(bounded, "{step} of {plan}: {}", statement.sql);
+        }
+        assert!(!plan.contains("TEMP B-TREE"), "{plan}: {}", statement.sql);
+    }
+}
