@@ -20,10 +20,14 @@ pub mod tenants {
 }
 
 pub mod usage {
+    mod export;
     mod list;
     mod log;
-    pub use list::list;
+    mod summary;
+    pub use export::export;
+    pub use list::{list, request_id};
     pub use log::log;
+    pub use summary::summary;
 }
 
 pub mod users {

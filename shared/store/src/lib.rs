@@ -10,13 +10,20 @@ mod key_hash;
 pub mod login_attempts;
 pub mod notices;
 pub mod pending_pushes;
+#[cfg(test)]
+mod plan;
 pub mod products;
 pub mod routing_snapshots;
 pub mod service_keys;
 pub mod stripe_events;
 pub mod tenants;
 pub mod usage_logs;
+pub mod usage_measures;
 pub mod usage_report;
+pub mod usage_retention;
+pub mod usage_rollups;
+pub mod usage_summary;
+pub mod usage_totals;
 pub mod users;
 
 use domain::account::ModelAccess;
