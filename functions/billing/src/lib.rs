@@ -33,6 +33,8 @@ async fn route(platform: &impl Platform, request: &Request<Bytes>) -> Result<Res
         ("GET", ["api", "usage"]) => routes::usage::list(platform, request).await,
         ("GET", ["api", "usage", "summary"]) => routes::usage::summary(platform, request).await,
         ("GET", ["api", "usage", "export"]) => routes::usage::export(platform, request).await,
+        ("POST", ["api", "provider-bills"]) => routes::provider_bills::import(platform, request).await,
+        ("GET", ["api", "reconciliation"]) => routes::reconciliation::show(platform, request).await,
         ("POST", ["api", "users"]) => routes::users::create(platform, request).await,
         ("PATCH", ["api", "users", id]) => routes::users::update(platform, request, id).await,
         ("GET", ["api", "users", id, "budget"]) => routes::budget::show(platform, request, id).await,

@@ -14,6 +14,16 @@ pub mod keys {
     pub use revoke::revoke;
 }
 
+pub mod provider_bills {
+    mod import;
+    pub use import::{day_of, import};
+}
+
+pub mod reconciliation {
+    mod show;
+    pub use show::show;
+}
+
 pub mod tenants {
     mod update;
     pub use update::update;

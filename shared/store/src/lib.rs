@@ -13,6 +13,7 @@ pub mod pending_pushes;
 #[cfg(test)]
 mod plan;
 pub mod products;
+pub mod provider_bills;
 pub mod routing_snapshots;
 pub mod service_keys;
 pub mod stripe_events;
