@@ -23,11 +23,13 @@ mod rows;
 mod secrets;
 mod state;
 mod upstream;
+mod watched;
 
 pub use clock::START;
 pub use delivery::Delivered;
 pub use state::Fault;
 pub use upstream::{Answer, Ending};
+pub use watched::Watched;
 
 use std::rc::Rc;
 

@@ -130,12 +130,17 @@ async fn delete_of_tenant(
         picked.push(json!([bucket.integer("hour")?, bucket.text("account_id")?]));
     }
     let more = picked.len() < old.len() || old.len() as i64 == BUCKETS_MAX;
+    // The tenant's own sums follow: those before the hour at which this slice ends.
+    let done = match old.get(picked.len().saturating_sub(1)) {
+        Some(last) if more => last.integer("hour")?,
+        _ => before,
+    };
     let picked = Value::from(picked).to_string();
     database
         .commit(vec![
             Statement::new(DELETE_ROWS).bind(picked.as_str()),
             Statement::new(DELETE_HOURLY).bind(picked),
-            Statement::new(DELETE_OF_TENANT).bind(tenant_id).bind(before).bind(ROWS_MAX),
+            Statement::new(DELETE_OF_TENANT).bind(tenant_id).bind(done).bind(ROWS_MAX),
         ])
         .await?;
     Ok(more)
