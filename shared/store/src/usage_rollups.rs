@@ -145,7 +145,8 @@ const CLEAN: &str = "
 DELETE FROM usage_dirty
 WHERE (hour, account_id) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?1))";
 
-/// Adds the picked account-hours' sums, times ?2, to a table that follows them.
+/// Adds the picked account-hours' sums, times ?2, to a table that follows them. Cast, since D1 binds every
+/// number as a real one, whose products would be exact below 2^53 only.
 macro_rules! follower {
     ($table:literal, $key:literal, $selected:literal, $of:literal) => {
         concat!(
@@ -158,9 +159,9 @@ macro_rules! follower {
             ")\nSELECT ",
             $selected,
             ",
-  ?2 * SUM(row_count), ?2 * SUM(tokens_input), ?2 * SUM(tokens_cached), ?2 * SUM(tokens_output),
-  ?2 * SUM(tokens_reasoning), ?2 * SUM(cost_nano_eur), ?2 * SUM(overrun_nano_eur),
-  ?2 * SUM(provider_cost_nano_usd), ?2 * SUM(errors), ?2 * SUM(estimated)
+  CAST(?2 AS INTEGER) * SUM(row_count), CAST(?2 AS INTEGER) * SUM(tokens_input), CAST(?2 AS INTEGER) * SUM(tokens_cached), CAST(?2 AS INTEGER) * SUM(tokens_output),
+  CAST(?2 AS INTEGER) * SUM(tokens_reasoning), CAST(?2 AS INTEGER) * SUM(cost_nano_eur), CAST(?2 AS INTEGER) * SUM(overrun_nano_eur),
+  CAST(?2 AS INTEGER) * SUM(provider_cost_nano_usd), CAST(?2 AS INTEGER) * SUM(errors), CAST(?2 AS INTEGER) * SUM(estimated)
 FROM json_each(?1) AS picked CROSS JOIN usage_hourly AS hourly
   ON hourly.account_id = picked.value ->> 1 AND hourly.hour = picked.value ->> 0
 WHERE ",
