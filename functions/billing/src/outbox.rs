@@ -24,7 +24,7 @@ pub async fn of_account(
     }
     let mut statements = Vec::new();
     if !rows.is_empty() {
-        statements.push(usage_logs::insert_batch(&rows));
+        statements.extend(usage_logs::append(&rows));
     }
     if !raised.is_empty() {
         statements.push(notices::insert_batch(&raised));

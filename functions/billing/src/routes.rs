@@ -14,16 +14,30 @@ pub mod keys {
     pub use revoke::revoke;
 }
 
+pub mod provider_bills {
+    mod import;
+    pub use import::{day_of, import};
+}
+
+pub mod reconciliation {
+    mod show;
+    pub use show::show;
+}
+
 pub mod tenants {
     mod update;
     pub use update::update;
 }
 
 pub mod usage {
+    mod export;
     mod list;
     mod log;
-    pub use list::list;
+    mod summary;
+    pub use export::export;
+    pub use list::{list, request_id};
     pub use log::log;
+    pub use summary::summary;
 }
 
 pub mod users {

@@ -15,6 +15,7 @@ pub mod password;
 pub mod price;
 pub mod provider_key;
 pub mod rate_limit;
+pub mod reconciliation;
 pub mod routing;
 pub mod state_machine;
 pub mod stripe_signature;

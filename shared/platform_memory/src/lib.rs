@@ -24,12 +24,14 @@ mod rows;
 mod secrets;
 mod state;
 mod upstream;
+mod watched;
 
 pub use clock::START;
 pub use delivery::Delivered;
 pub use outage::LastQuestion;
 pub use state::Fault;
 pub use upstream::{Answer, Ending};
+pub use watched::Watched;
 
 use std::rc::Rc;
 

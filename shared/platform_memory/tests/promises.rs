@@ -19,7 +19,7 @@ const NAME: &str = "eu-00000000000000000000000000000001";
 
 fn configure() -> Command {
     Command::Configure(Box::new(Configure {
-        configuration: Configuration::new("tenant", NanoEur::euros(25)),
+        configuration: Configuration::new("tenant", NanoEur::euros(1_000)),
     }))
 }
 

@@ -13,10 +13,13 @@ pub mod notices;
 pub mod outbox_mails;
 pub mod pending_pushes;
 #[cfg(test)]
-mod plans;
+mod plan;
 pub mod products;
+pub mod provider_bills;
 pub mod pruning;
 pub mod routing_snapshots;
+#[cfg(test)]
+mod schedule_plans;
 pub mod schedules;
 pub mod service_keys;
 pub mod sessions;
@@ -24,7 +27,12 @@ pub mod stripe_events;
 pub mod tenant_pools;
 pub mod tenants;
 pub mod usage_logs;
+pub mod usage_measures;
 pub mod usage_report;
+pub mod usage_retention;
+pub mod usage_rollups;
+pub mod usage_summary;
+pub mod usage_totals;
 pub mod users;
 pub mod webhook_endpoints;
 

@@ -83,6 +83,7 @@ pub fn spend(platform: &MemoryPlatform, n: u32) {
         served: Served::default(),
         tags: Vec::new(),
         foreign_id: "once".into(),
+        hold: None,
     };
     let command = Command::Report(Box::new(report));
     block_on(platform.apply::<Account>(&account(n).to_string(), command)).unwrap();
@@ -111,7 +112,7 @@ async fn record(platform: MemoryPlatform, batch: Delivered) -> Result<(), Platfo
         _ => None,
     };
     let rows: Vec<_> = batch.events::<Account>().into_iter().filter_map(row).collect();
-    platform.commit(vec![store::usage_logs::insert_batch(&rows)]).await
+    platform.commit(store::usage_logs::append(&rows)).await
 }
 
 /// Lets the futures that are polled together with this one go on.

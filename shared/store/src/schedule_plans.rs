@@ -1,16 +1,7 @@
 //! How SQLite runs the statements of schedules and notices: none scans a table that grows.
 
-use platform::{Database, Statement};
-use platform_memory::MemoryPlatform;
-
-fn plan(statement: &Statement) -> String {
-    let sql: &'static str = format!("EXPLAIN QUERY PLAN {}", statement.sql).leak();
-    // Any parameter will do, but a list must be JSON.
-    let count = (1..=20).filter(|n| statement.sql.contains(&format!("?{n}"))).max().unwrap_or(0);
-    let explained = (0..count).fold(Statement::new(sql), |explained, _| explained.bind("[]"));
-    let rows = futures_executor::block_on(MemoryPlatform::new().query(explained)).unwrap();
-    rows.iter().map(|row| row.text("detail").unwrap().to_owned()).collect::<Vec<_>>().join("; ")
-}
+use crate::plan;
+use platform::Statement;
 
 #[test]
 fn p25_no_schedule_and_no_notice_scans_a_table_that_grows() {
@@ -29,7 +20,7 @@ fn p25_no_schedule_and_no_notice_scans_a_table_that_grows() {
     ];
     let statements = constants.concat().into_iter().map(Statement::new).chain(prunings);
     for statement in statements {
-        let plan = plan(&statement);
+        let plan = plan::of(statement.sql);
         for step in plan.split("; ").filter(|step| step.starts_with("SCAN")) {
             // The parameter's own list, an endpoint's list, and an index that holds only what is due.
             let bounded = step.contains("VIRTUAL TABLE") || step.contains("notices_unplanned");
