@@ -1,6 +1,6 @@
 //! The boundary's promises, as this room keeps them. The machine under test is the account.
 
-use domain::account::{Account, Adjust, Command, Configuration, Configure, ModelAccess, Reply, Status};
+use domain::account::{Account, Adjust, Command, Configuration, Configure, Reply};
 use domain::identity::RequestId;
 use domain::money::NanoEur;
 use futures_executor::block_on;
