@@ -85,6 +85,7 @@ impl PeriodRule {
 
     /// The first boundary after `now`.
     pub fn next_boundary(&self, now: Timestamp) -> Timestamp {
+        let now = within_calendar(now);
         match *self {
             Self::Monthly { zone, anchor_day } => {
                 let (year, month) = zone.month_of(now);
@@ -96,7 +97,7 @@ impl PeriodRule {
                 monthly_boundary(zone, anchor_day, year, month)
             }
             Self::EveryDays { days, from } => {
-                let length = days_millis(days);
+                let (from, length) = (within_calendar(from), days_millis(days));
                 let passed = (now.as_millis() - from.as_millis()).div_euclid(length);
                 Timestamp::from_millis(from.as_millis() + (passed + 1) * length)
             }
@@ -105,6 +106,7 @@ impl PeriodRule {
 
     /// The last boundary that is not after `now`: when the period of `now` began.
     pub fn last_boundary(&self, now: Timestamp) -> Timestamp {
+        let now = within_calendar(now);
         match *self {
             Self::Monthly { zone, anchor_day } => {
                 let (year, month) = zone.month_of(now);
@@ -120,6 +122,11 @@ impl PeriodRule {
             }
         }
     }
+}
+
+/// The years from 1970 to 9999: no clock that works tells another.
+fn within_calendar(at: Timestamp) -> Timestamp {
+    at.clamp(Timestamp::EPOCH, Timestamp::from_millis(253_402_300_799_999))
 }
 
 fn monthly_boundary(zone: Zone, anchor_day: u8, year: i64, month: u32) -> Timestamp {

@@ -270,7 +270,7 @@ fn lease(
     };
     let answer = command.grant.as_deref();
     let (requests, tokens) = missing_permits(share, pool, command, now);
-    let permitted = requests + tokens == 0;
+    let permitted = requests == 0 && tokens == 0;
     if let Some(refusal) = answer.and_then(|grant| grant.rate.clone()).filter(|_| !permitted) {
         return Err(Refusal::Rate(refusal));
     }

@@ -64,7 +64,11 @@ impl TenantShare {
         }
         if let Some(new) = grant.permits.filter(|new| new.sequence > self.permits.sequence) {
             let (requests, tokens) = self.valid_permits(now);
-            self.permits = Permits { requests: new.requests + requests, tokens: new.tokens + tokens, ..new };
+            self.permits = Permits {
+                requests: new.requests.saturating_add(requests),
+                tokens: new.tokens.saturating_add(tokens),
+                ..new
+            };
         }
     }
 
@@ -136,7 +140,7 @@ impl TenantShare {
             self.granted = NanoEur::ZERO;
         }
         self.granted = self.granted.min(self.needed().at_least_zero());
-        self.epoch += 1;
+        self.epoch = self.epoch.saturating_add(1);
         Want { gives_back: true, spare: NanoEur::ZERO, ..self.want(NanoEur::ZERO, false, over) }
     }
 
@@ -199,7 +203,7 @@ pub(super) fn spend(
     head.tenant.used = head.tenant.used.saturating_add(cost);
     if cost.is_negative() {
         // The pool believes a lower figure only under a new epoch.
-        head.tenant.epoch += 1;
+        head.tenant.epoch = head.tenant.epoch.saturating_add(1);
         tell(head, pool, now, events);
     } else if head.tenant.free().is_negative() {
         tell(head, pool, now, events);

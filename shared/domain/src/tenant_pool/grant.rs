@@ -152,7 +152,7 @@ fn take_permits(
     let with_spare = |needed: u64, left: Option<u64>| match left {
         Some(left) => {
             let share = left.saturating_sub(needed) / LEASE_SHARE.unsigned_abs();
-            needed + (needed.saturating_mul(LEASE_CALLS - 1)).min(share)
+            needed.saturating_add(needed.saturating_mul(LEASE_CALLS - 1).min(share))
         }
         // Not limited here: the account must not ask again for want of it.
         None => needed,

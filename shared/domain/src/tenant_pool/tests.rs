@@ -598,3 +598,50 @@ proptest! {
         }
     }
 }
+
+fn any_want() -> impl Strategy<Value = Want> {
+    let money = || {
+        prop_oneof![-1_000i64..1_000, Just(crate::money::MAX_NANO_EUR), any::<i64>()]
+            .prop_map(NanoEur::saturating)
+    };
+    let figures = (money(), money(), money(), money());
+    let rest = (any::<i64>(), any::<u64>(), any::<[bool; 2]>(), any::<u64>(), any::<u64>());
+    (figures, rest).prop_map(
+        |((base, target, spare, used), (period, epoch, [partial, gives_back], requests, tokens))| Want {
+            period_opened_at: Timestamp::from_millis(period),
+            epoch,
+            base,
+            target,
+            spare,
+            used,
+            partial,
+            gives_back,
+            requests,
+            tokens,
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #[test]
+    fn nothing_that_is_wanted_makes_a_pool_panic_or_grant_more_than_there_is(
+        wants in prop::collection::vec((0usize..3, any_want(), i64::MIN..200_000_000_000_000), 1..30),
+        budget in prop::option::of(-5i64..2_000), limit in prop::option::of(any::<u64>()),
+    ) {
+        let rates = RateLimits { requests_per_minute: limit, tokens_per_minute: limit };
+        let mut tenant = Tenant::new(0, budget, rates);
+        for (account, want, now) in wants {
+            tenant.now = Timestamp::from_millis(now);
+            let before = tenant.pool.head.period.clone();
+            let grant = tenant.want(account, &want);
+            let period = &tenant.pool.head.period;
+            prop_assert_eq!(tenant.pool.leases().map(Lease::figure).sum::<NanoEur>(), period.committed);
+            // Only what accounts say they have used already goes beyond the budget.
+            if let Some(budget) = budget.filter(|_| before.opened_at == period.opened_at) {
+                let raised = period.committed > before.committed && want.used <= NanoEur::ZERO;
+                prop_assert!(!raised || period.committed <= nano(budget), "{:?}", grant);
+            }
+        }
+    }
+}

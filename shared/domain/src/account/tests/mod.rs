@@ -5,6 +5,7 @@ mod after_the_fact;
 mod builders;
 mod configuration;
 mod ending;
+mod fuzz;
 mod keys;
 mod late;
 mod levels;
