@@ -164,8 +164,11 @@ fn correct(
     let usage = settle.map_or_else(Usage::default, |settle| settle.usage);
     let (price, overrun) = price_within(hold, &usage);
     let difference = recharge(state, configuration, expired, price.cost);
+    let charged = expired.charged.saturating_add(difference);
+    // What the call cost and nobody paid, whether it exceeds the hold or the money was not there any more.
+    let overrun = overrun.saturating_add(price.cost.saturating_sub(charged).at_least_zero());
     let more_overrun = overrun.saturating_sub(price_within(hold, &hold.so_far).1);
-    if !difference.is_zero() || !more_overrun.is_zero() {
+    if usage != hold.so_far || !difference.is_zero() || !more_overrun.is_zero() {
         let mut row = row(request_id, hold, RowKind::Correction, now);
         row.usage = usage;
         row.cost = difference;
@@ -178,7 +181,7 @@ fn correct(
         events.push(Event::Usage(Box::new(row)));
     }
     let settled = Settled {
-        charged: expired.charged.saturating_add(difference),
+        charged,
         overrun,
         remaining: state.head.free(configuration.budget).at_least_zero(),
     };
