@@ -180,11 +180,8 @@ fn correct(
         }
         events.push(Event::Usage(Box::new(row)));
     }
-    let settled = Settled {
-        charged,
-        overrun,
-        remaining: state.head.free(configuration.budget).at_least_zero(),
-    };
+    let settled =
+        Settled { charged, overrun, remaining: state.head.free(configuration.budget).at_least_zero() };
     expire::no_longer_correctable(&mut state.head, expired);
     let ended = Ended { until: expired.until, settled: settled.clone() };
     state.put(hold_key(request_id), Part::Ended(ended));
