@@ -19,6 +19,7 @@ mod chance;
 mod clock;
 mod database;
 mod delivery;
+mod mortal;
 mod rows;
 mod secrets;
 mod state;
@@ -26,6 +27,7 @@ mod upstream;
 
 pub use clock::START;
 pub use delivery::Delivered;
+pub use mortal::{Death, MortalPlatform};
 pub use state::Fault;
 pub use upstream::{Answer, Ending};
 

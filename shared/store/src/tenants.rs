@@ -25,6 +25,17 @@ pub async fn find(database: &impl Database, id_or_slug: &str) -> Result<Option<T
     rows.first().map(of_row).transpose()
 }
 
+/// Nothing is committed that the tenant has no room for. `status` must not be null.
+const REFUSE_BEYOND_MAX_USERS: &str = "
+UPDATE tenants SET status = NULL WHERE id = ?1 AND max_users < (
+  SELECT COUNT(*) FROM users WHERE tenant_id = ?1 AND closed_at IS NULL)";
+
+/// Violates a constraint when the tenant has more users than it may. Goes after the insertion in the same
+/// commit. Counts index entries of one tenant, and only where there is a limit.
+pub fn refuse_beyond_max_users(id: &str) -> Statement {
+    Statement::new(REFUSE_BEYOND_MAX_USERS).bind(id)
+}
+
 /// Every account of the tenant must learn of it: commit [`crate::users::configuration_changed_in_tenant`]
 /// and [`crate::pending_pushes::add_for_tenant`] with it.
 pub fn set_status(id: &str, status: &str, now: Timestamp) -> Statement {
