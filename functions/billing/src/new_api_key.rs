@@ -21,14 +21,16 @@ pub struct IssuedKey {
 }
 
 impl IssuedKey {
-    /// Commit [`store::users::configuration_changed`] and [`store::pending_pushes::add`] with them. They violate a
-    /// constraint when the user has [`KEYS_MAX`] usable keys already.
-    pub fn statements(&self, now: Timestamp) -> Vec<Statement> {
+    /// The key, and what else `belongs` to it. Commit [`store::users::configuration_changed`] and
+    /// [`store::pending_pushes::add`] with them. They violate a constraint when the user then has more than
+    /// [`KEYS_MAX`] usable keys.
+    pub fn statements(&self, belongs: Vec<Statement>, now: Timestamp) -> Vec<Statement> {
         let (row, user) = (&self.row, self.row.user);
         let mut statements = vec![api_keys::insert(row, now)];
         if self.limits != KeyChange::default() {
             statements.push(api_keys::update(&row.id, user, &self.limits, now));
         }
+        statements.extend(belongs);
         statements.push(api_keys::refuse_beyond(KEYS_MAX, &row.id, user, now));
         statements
     }

@@ -29,7 +29,14 @@ pub async fn check(platform: &impl Platform, request: &Request<Bytes>) -> Result
     }
     let balance = ledger::balance(platform, account).await?;
     let pool = pool_of(platform, &balance).await?;
-    match refusal(&balance, pool.as_ref(), estimated) {
+    let refusal = match refusal(&balance, pool.as_ref(), estimated) {
+        Some(_) if is_perhaps_leased(&balance, pool.as_ref(), estimated) => {
+            let more = estimated.saturating_add(NanoEur::saturating(1));
+            hold::probe(platform, account, more).await?.map(|figures| exceeded(&figures, estimated))
+        }
+        refusal => refusal,
+    };
+    match refusal {
         None => Ok(json(StatusCode::OK, &view(account, &balance, estimated, true))),
         Some(problem) => Err(with_view(problem, account, &balance, estimated).into()),
     }
@@ -56,6 +63,15 @@ fn refusal(balance: &Balance, pool: Option<&PoolBalance>, estimated: NanoEur) ->
     }
     let figures = budget_view::tightest(balance, pool);
     (figures.remaining <= estimated).then(|| exceeded(&figures, estimated))
+}
+
+/// Whether only the tenant's budget is short, and only because of what others have leased: they may not need it,
+/// which asking for a hold finds out.
+fn is_perhaps_leased(balance: &Balance, pool: Option<&PoolBalance>, estimated: NanoEur) -> bool {
+    let active =
+        balance.user_status == Status::Active && balance.tenant_status == Status::Active && !balance.closed;
+    let unused = pool.and_then(|pool| Some(pool.limit?.saturating_sub(pool.used)));
+    active && balance.remaining > estimated && unused.is_some_and(|unused| unused > estimated)
 }
 
 pub(super) fn user_inactive() -> Problem {
@@ -161,6 +177,17 @@ mod tests {
         }
         let closed = Balance { closed: true, ..balance(1_000) };
         assert_eq!(refusal(&closed, None, NanoEur::ZERO).unwrap().code, "user_inactive");
+    }
+
+    #[test]
+    fn what_others_have_leased_is_only_asked_for_where_it_decides() {
+        let asked = |balance: &Balance, pool: &PoolBalance| {
+            is_perhaps_leased(balance, Some(pool), NanoEur::saturating(100))
+        };
+        assert!(asked(&balance(1_000), &pool(Some(500), 450)));
+        assert!(!asked(&balance(100), &pool(Some(500), 450)), "the user has too little");
+        assert!(!asked(&balance(1_000), &pool(Some(100), 0)), "there is not that much");
+        assert!(!asked(&Balance { closed: true, ..balance(1_000) }, &pool(Some(500), 450)));
     }
 
     #[test]

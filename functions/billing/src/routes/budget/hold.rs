@@ -1,7 +1,10 @@
-use super::check::{exceeded, tenant_inactive, user_inactive, view, with_view};
+use super::check::{exceeded, pool_of, tenant_inactive, user_inactive, view, with_view};
+use crate::budget_view;
 use crate::caller::no_such_user;
 use crate::ledger;
-use domain::account::{Command, RESERVE_VALIDITY, Refusal, Release, Reply, Reserve, Reserved, Served};
+use domain::account::{
+    Command, LimitFigures, RESERVE_VALIDITY, Refusal, Release, Reply, Reserve, Reserved, Served,
+};
 use domain::identity::AccountId;
 use domain::money::NanoEur;
 use domain::price::{Tariff, Usage};
@@ -46,6 +49,31 @@ pub async fn open(
                 let _ = release(platform, account, &hold_id).await;
             }
             Err(failure)
+        }
+    }
+}
+
+/// Whether `amount` could be held now: it is, and released at once. If not, the limit that stops it. It counts as a
+/// request; one that the rates do not let pass is refused for what the tenant has
+/// left without asking anybody.
+pub async fn probe(
+    platform: &impl Platform,
+    account: AccountId,
+    amount: NanoEur,
+) -> Result<Option<LimitFigures>, Failure> {
+    let hold_id = http_api::new_request_id(platform).to_string();
+    let reply = reserve(platform, account, &hold_id, "", amount).await;
+    if !matches!(reply, Ok(Err(_))) {
+        // If this fails, it runs out.
+        let _ = release(platform, account, &hold_id).await;
+    }
+    match reply? {
+        Ok(_) => Ok(None),
+        Err(Refusal::Budget(refusal)) => Ok(Some(refusal.figures)),
+        Err(_) => {
+            let balance = ledger::balance(platform, account).await?;
+            let pool = pool_of(platform, &balance).await?;
+            Ok(Some(budget_view::tightest(&balance, pool.as_ref())))
         }
     }
 }

@@ -36,12 +36,11 @@ pub(super) async fn store(
     platform: &impl Platform,
     account: AccountId,
     key: &IssuedKey,
-    more: Vec<Statement>,
+    belongs: Vec<Statement>,
     audit: &audit_log::Entry<'_>,
 ) -> Result<(), Failure> {
     let now = platform.now();
-    let mut statements = key.statements(now);
-    statements.extend(more);
+    let mut statements = key.statements(belongs, now);
     statements.extend([
         users::configuration_changed(account),
         pending_pushes::add(account, now),

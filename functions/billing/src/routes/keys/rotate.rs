@@ -41,9 +41,9 @@ pub async fn rotate(
             "api_key_id": new.row.id, "rotated_api_key_id": old.id, "expires_at": good_until.as_millis(),
         }),
     };
-    let more =
+    let belongs =
         vec![api_keys::copy_limits(&new.row.id, &old.id), api_keys::expire(&old.id, account, good_until)];
-    store(platform, account, &new, more, &audit).await?;
+    store(platform, account, &new, belongs, &audit).await?;
     let mut body = view(&new);
     body["rotated_api_key_id"] = old.id.into();
     body["rotated_expires_at"] = good_until.to_rfc3339().into();

@@ -135,7 +135,7 @@ async fn store(
         statements.push(users::update(user.id, limits, now));
     }
     statements.push(tenants::refuse_beyond_max_users(&user.tenant_id));
-    statements.extend(key.statements(now));
+    statements.extend(key.statements(Vec::new(), now));
     statements.extend([pending_pushes::add(user.id, now), audit_log::insert(&audit, now)]);
     match platform.commit(statements).await {
         Err(error) if error.kind == PlatformErrorKind::Conflict => {
