@@ -30,4 +30,4 @@ CREATE TABLE operations (
 CREATE INDEX operations_open ON operations (tried_at, id) WHERE done_at IS NULL;
 
 -- How many users a tenant has is counted against `tenants.max_users`.
-CREATE INDEX users_open_of_tenant ON users (tenant_id) WHERE closed_at IS NULL;
+CREATE INDEX users_open_of_tenant ON users (tenant_id, closed_at) WHERE closed_at IS NULL;

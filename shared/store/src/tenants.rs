@@ -55,3 +55,19 @@ fn of_row(row: &Row) -> Result<Tenant, PlatformError> {
         home: Home::parse(row.text("home")?).ok_or_else(|| crate::malformed("home"))?,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_executor::block_on;
+    use platform_memory::MemoryPlatform;
+
+    #[test]
+    fn p25_a_tenants_users_are_counted_in_an_index_of_their_own() {
+        let explained: &'static str = format!("EXPLAIN QUERY PLAN {REFUSE_BEYOND_MAX_USERS}").leak();
+        let rows = block_on(MemoryPlatform::new().query(Statement::new(explained).bind("demo"))).unwrap();
+        let plan: Vec<_> = rows.iter().map(|row| row.text("detail").unwrap().to_owned()).collect();
+        let plan = plan.join("; ");
+        assert!(plan.contains("COVERING INDEX users_open_of_tenant") && !plan.contains("SCAN"), "{plan}");
+    }
+}
