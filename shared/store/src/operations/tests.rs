@@ -3,7 +3,7 @@ use core::time::Duration;
 use domain::account::{Account, Balance, Command, Reply};
 use domain::identity::Home;
 use futures_executor::block_on;
-use platform::AtomicState;
+use platform::{AtomicState, Clock};
 use platform_memory::{Death, MemoryPlatform, MortalPlatform};
 
 const ACCOUNT: AccountId = AccountId::new(Home::Eu, [1; 16]);
@@ -94,6 +94,19 @@ fn p04_a_host_may_die_at_any_question_and_the_effect_and_its_audit_row_come_once
         }
         assert!(deaths >= 10, "{deaths} deaths of {kind:?}");
     }
+}
+
+#[test]
+fn p04_two_who_record_at_once_record_and_audit_once() {
+    let room = room();
+    let operation = operation(OperationKind::TopUp, "one");
+    for _ in 0..2 {
+        block_on(room.commit(record(&operation, room.now()))).unwrap();
+    }
+    let (first, second) = (perform(&room, &operation), perform(&room, &operation));
+    assert!(matches!(block_on(first).unwrap(), Performed::Repeated(_)));
+    assert!(matches!(block_on(second).unwrap(), Performed::Repeated(_)));
+    assert_eq!((figures(&room), audited(&room)), ((0, 100, 0), 1));
 }
 
 #[test]
