@@ -52,6 +52,13 @@ pub struct UserChange {
     pub models: Option<Vec<String>>,
     pub requests_per_minute: Option<Option<i64>>,
     pub tokens_per_minute: Option<Option<i64>>,
+    /// Calls that may be open at once.
+    pub concurrency_max: Option<Option<i64>>,
+    /// Whether an output ceiling that is too dear is lowered rather than refused.
+    pub clamp: Option<bool>,
+    /// Periods of so many days, counted from the instant, in place of months; takes effect when the present
+    /// period ends.
+    pub period: Option<Option<(i64, Timestamp)>>,
 }
 
 const INSERT: &str = "
@@ -85,13 +92,26 @@ UPDATE users SET
   models = COALESCE(?6, models),
   requests_per_minute = CASE WHEN ?7 THEN ?8 ELSE requests_per_minute END,
   tokens_per_minute = CASE WHEN ?9 THEN ?10 ELSE tokens_per_minute END,
+  concurrency_max = CASE WHEN ?12 THEN ?13 ELSE concurrency_max END, clamp = COALESCE(?14, clamp),
+  period_days = CASE WHEN ?15 THEN ?16 ELSE period_days END,
+  period_from = CASE WHEN ?15 THEN ?17 ELSE period_from END,
   configuration_version = configuration_version + 1, updated_at = ?11
-WHERE id = ?1";
+WHERE id = ?1 AND closed_at IS NULL";
 
-/// One statement, so that two changes at once both take effect. Commit [`crate::pending_pushes::add`] with it.
+/// One statement, so that two changes at once both take effect; a closed user stays as it is. Commit [`crate::pending_pushes::add`] with it.
 pub fn update(id: AccountId, change: &UserChange, now: Timestamp) -> Statement {
-    let UserChange { name, status, budget, reset_day, models, requests_per_minute, tokens_per_minute } =
-        change;
+    let UserChange {
+        name,
+        status,
+        budget,
+        reset_day,
+        models,
+        requests_per_minute,
+        tokens_per_minute,
+        concurrency_max,
+        clamp,
+        period,
+    } = change;
     Statement::new(UPDATE)
         .bind(id.to_string())
         .bind(name.clone())
@@ -104,6 +124,34 @@ pub fn update(id: AccountId, change: &UserChange, now: Timestamp) -> Statement {
         .bind(tokens_per_minute.is_some())
         .bind(tokens_per_minute.flatten())
         .bind(now.as_millis())
+        .bind(concurrency_max.is_some())
+        .bind(concurrency_max.flatten())
+        .bind(clamp.map(i64::from))
+        .bind(period.is_some())
+        .bind(period.flatten().map(|(days, _)| days))
+        .bind(period.flatten().map(|(_, from)| from.as_millis()))
+}
+
+const CLOSE: &str = "
+UPDATE users SET closed_at = ?2, status = 'suspended', email = id || '@closed.invalid', name = '',
+  password_hash = NULL, configuration_version = configuration_version + 1, updated_at = ?2
+WHERE id = ?1 AND closed_at IS NULL";
+
+const END_SESSIONS: &str = "UPDATE sessions SET ended_at = ?2 WHERE user_id = ?1 AND ended_at IS NULL";
+
+/// For good: the row stays for the usage that refers to it, e-mail and name go, so that the e-mail is free
+/// again. Commit [`crate::pending_pushes::add`] with it.
+pub fn close(id: AccountId, now: Timestamp) -> [Statement; 3] {
+    let id = id.to_string();
+    [CLOSE, END_SESSIONS, crate::api_keys::REVOKE_ALL]
+        .map(|sql| Statement::new(sql).bind(id.as_str()).bind(now.as_millis()))
+}
+
+const IS_CLOSED: &str = "SELECT closed_at IS NOT NULL AS closed FROM users WHERE id = ?1";
+
+pub async fn is_closed(database: &impl Database, id: AccountId) -> Result<bool, PlatformError> {
+    let rows = database.query(Statement::new(IS_CLOSED).bind(id.to_string())).await?;
+    rows.first().map_or(Ok(false), |row| Ok(row.integer("closed")? != 0))
 }
 
 /// Something else that the account must learn of has changed, such as its keys.

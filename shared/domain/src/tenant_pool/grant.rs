@@ -82,7 +82,11 @@ fn raise(
     want: &Want,
     now: Timestamp,
 ) -> Option<Short> {
-    let budget = configuration.budget?;
+    let Some(budget) = configuration.budget else {
+        // Not limited here, or not any more: the account must not ask again for want of it.
+        lease.granted = lease.granted.max(want.target);
+        return None;
+    };
     let others = state.head.period.committed.saturating_sub(before.figure());
     let free = budget.saturating_sub(others).saturating_sub(lease.figure());
     let needed = want.target.saturating_sub(lease.figure());
