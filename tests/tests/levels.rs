@@ -205,7 +205,7 @@ async fn p03_kill_9_with_every_level_limiting_overspends_none() {
         callers.push((user, key));
     }
     limit_tenant(&scene, tenant, &json!({"budget_total": euros(limit)})).await;
-    scene.upstream().always(MODEL, Completion::words(5).bills(3_000, 3_000));
+    scene.upstream().always(MODEL, Completion::words(5).bills(20, 50));
     for _ in 0..2 {
         let mut load = JoinSet::new();
         for (_, key) in &callers {

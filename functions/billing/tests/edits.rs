@@ -55,6 +55,7 @@ fn open(scene: &Scene, user: &User, n: u64) {
         tags: Vec::new(),
         grant: None,
         amount: None,
+        asked: 0,
     };
     let account = domain::identity::AccountId::parse(&user.id).unwrap();
     let ask = || block_on(store::ledger::reserve(&scene.platform, account, command.clone())).reply;

@@ -32,6 +32,7 @@ fn admitted(scene: &Scene, user: &User, key: &str) -> Result<(), Refusal> {
         tags: Vec::new(),
         grant: None,
         amount: None,
+        asked: 0,
     }));
     match block_on(scene.platform.apply::<Account>(&user.id, command)).unwrap() {
         Reply::Reserved(_) => Ok(()),

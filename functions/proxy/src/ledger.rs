@@ -65,6 +65,7 @@ pub async fn reserve<P: Platform>(
         tags: demand.tags.clone(),
         grant: None,
         amount: None,
+        asked: 0,
     };
     let valid_until = command.valid_until;
     let call = OpenCall::new(

@@ -123,6 +123,7 @@ fn reserve(id: u64, now: Timestamp) -> Command {
         tags: Vec::new(),
         grant: None,
         amount: None,
+        asked: 0,
     }))
 }
 

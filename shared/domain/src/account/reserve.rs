@@ -290,7 +290,7 @@ fn lease(
         };
     }
     let amount = if pool.money { amount } else { NanoEur::ZERO };
-    Ok(Lease::Missing(Want { requests, tokens, ..share.want(amount, clamps, !current) }))
+    Ok(Lease::Missing(Want { requests, tokens, ..share.want(amount, command.asked, clamps, !current) }))
 }
 
 fn short_refusal(

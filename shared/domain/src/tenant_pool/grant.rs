@@ -89,18 +89,19 @@ fn raise(
     };
     let others = state.head.period.committed.saturating_sub(before.figure());
     let free = budget.saturating_sub(others).saturating_sub(lease.figure());
-    let needed = want.target.saturating_sub(lease.figure());
-    if needed <= NanoEur::ZERO && !free.is_negative() {
-        lease.granted = lease.granted.max(want.target);
-        return None;
-    }
-    if NanoEur::ZERO < needed && needed <= free {
-        let left = free.saturating_sub(needed);
-        let spare = want.spare.at_least_zero().min(NanoEur::saturating(left.get() / LEASE_SHARE));
-        lease.granted = want.target.saturating_add(spare);
-        return None;
-    }
+    let enough = want.target.max(want.least);
     let rest = free.at_least_zero();
+    if !free.is_negative() && want.least.saturating_sub(lease.figure()) <= free {
+        let left = free.saturating_sub(enough.saturating_sub(lease.figure()).at_least_zero());
+        let spare = want.spare.at_least_zero().min(NanoEur::saturating(left.get() / LEASE_SHARE));
+        let wanted = if enough <= lease.figure() || left.is_negative() {
+            enough.min(lease.figure().saturating_add(rest))
+        } else {
+            enough.saturating_add(spare)
+        };
+        lease.granted = lease.granted.max(wanted);
+        return None;
+    }
     let available = lease.figure().saturating_add(rest);
     if want.partial && !rest.is_zero() {
         lease.granted = available;

@@ -110,6 +110,7 @@ async fn reserve(
             tags: Vec::new(),
             grant: None,
             amount: Some(amount),
+            asked: 0,
         };
         match store::ledger::reserve(platform, account, command).await.reply? {
             Reply::Reserved(reserved) => return Ok(Ok(reserved)),
