@@ -202,9 +202,10 @@ impl<P: Platform> Run<P> {
     }
 }
 
-/// A pass under way goes on at once.
+/// A pass under way goes on at once. One that began later than now was begun by a clock that was wrong.
 fn is_due(every: Duration, leased: &Leased, now: Timestamp) -> bool {
-    leased.is_under_way() || leased.pass_started_at.is_none_or(|started| started.plus(every) <= now)
+    let waits = |started: Timestamp| started <= now && now < started.plus(every);
+    leased.is_under_way() || !leased.pass_started_at.is_some_and(waits)
 }
 
 fn new_holder(platform: &impl Randomness) -> String {
@@ -254,5 +255,20 @@ mod tests {
         assert_eq!(dropped(), 0, "the day is not over");
         platform.advance(DAY);
         assert_eq!(dropped(), 1);
+    }
+
+    #[test]
+    fn a_clock_that_was_ahead_and_is_put_right_stops_no_job() {
+        let platform = MemoryPlatform::new();
+        let job = Job { name: "daily", every: DAY, questions: 2, slice: |p, _| drop_one(p).boxed_local() };
+        let dropped = || {
+            platform.execute_sql("INSERT INTO login_attempts VALUES ('a', 1, 0)");
+            block_on(run(&platform, std::slice::from_ref(&job), 99)).done()
+        };
+        let right = platform.now();
+        platform.advance(DAY * 365);
+        assert_eq!(dropped(), 1);
+        platform.set_now(right);
+        assert_eq!([dropped(), dropped()], [1, 0]);
     }
 }
