@@ -20,6 +20,7 @@ mod plan;
 pub mod products;
 pub mod provider_bills;
 pub mod pruning;
+pub mod reset_views;
 pub mod routing_snapshots;
 #[cfg(test)]
 mod schedule_plans;

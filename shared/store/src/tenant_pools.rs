@@ -169,8 +169,29 @@ pub async fn push(
     }
 }
 
+const NAMES: &str = "SELECT id, home FROM tenants WHERE id > ?1 ORDER BY id LIMIT ?2";
+
+/// Tenants with their pools' names, by id, from after `after` (empty for the first page). A tenant that never
+/// had limits has a pool that knows nothing.
+pub async fn names(
+    database: &impl Database,
+    after: &str,
+    limit: i64,
+) -> Result<Vec<(String, String)>, PlatformError> {
+    let rows = database.query(Statement::new(NAMES).bind(after).bind(limit)).await?;
+    let named = |row: &Row| {
+        let (tenant_id, home) = (row.text("id")?, home_of(row)?);
+        Ok((tenant_id.to_owned(), name(home, tenant_id)))
+    };
+    rows.iter().map(named).collect()
+}
+
+fn home_of(row: &Row) -> Result<Home, PlatformError> {
+    Home::parse(row.text("home")?).ok_or_else(|| crate::malformed("home"))
+}
+
 fn of_row(row: &Row) -> Result<(String, PoolConfiguration), PlatformError> {
-    let home = Home::parse(row.text("home")?).ok_or_else(|| crate::malformed("home"))?;
+    let home = home_of(row)?;
     let tenant_id = row.text("id")?.to_owned();
     let configuration = PoolConfiguration {
         version: crate::unsigned(row, "configuration_version")?,
@@ -184,3 +205,6 @@ fn of_row(row: &Row) -> Result<(String, PoolConfiguration), PlatformError> {
     };
     Ok((name(home, &configuration.tenant_id), configuration))
 }
+
+#[cfg(test)]
+pub(crate) const STATEMENTS: [&str; 3] = [PAGE, LOAD, NAMES];

@@ -5,7 +5,6 @@ use domain::identity::AccountId;
 use domain::money::NanoEur;
 use domain::time::Timestamp;
 use platform::{Database, PlatformError, Row, Statement};
-use serde_json::{Value, json};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
@@ -18,7 +17,7 @@ pub struct User {
     pub status: Status,
     pub product_id: Option<String>,
     pub budget: NanoEur,
-    /// A view: when the account's period ends, as far as the directory has heard.
+    /// A view: when the account's period ends, as far as the directory knows. See [`crate::reset_views`].
     pub budget_reset_at: Timestamp,
     pub password_hash: Option<String>,
     pub created_at: Timestamp,
@@ -165,24 +164,6 @@ pub fn configuration_changed_in_tenant(tenant_id: &str) -> Statement {
         .bind(tenant_id)
 }
 
-/// Writes the view. A view that is newer already stays.
-pub fn set_budget_reset_at(id: AccountId, at: Timestamp) -> Statement {
-    Statement::new("UPDATE users SET budget_reset_at = ?2 WHERE id = ?1 AND budget_reset_at <> ?2")
-        .bind(id.to_string())
-        .bind(at.as_millis())
-}
-
-const SET_RESETS: &str = "
-UPDATE users SET budget_reset_at = seen.at
-FROM (SELECT value ->> 0 AS id, value ->> 1 AS at FROM json_each(?1)) AS seen
-WHERE users.id = seen.id AND users.budget_reset_at <> seen.at";
-
-/// The same for many, in one statement.
-pub fn set_all_budget_resets_at(views: &[(AccountId, Timestamp)]) -> Statement {
-    let rows: Vec<_> = views.iter().map(|(id, at)| json!([id.to_string(), at.as_millis()])).collect();
-    Statement::new(SET_RESETS).bind(Value::from(rows).to_string())
-}
-
 const FIND: &str = "
 SELECT id, tenant_id, email, name, role, status, product_id, budget_nano_eur, budget_reset_at, password_hash,
   created_at
@@ -243,53 +224,7 @@ pub async fn ids(database: &impl Database, after: &str, limit: i64) -> Result<Ve
     rows.iter().map(id_of).collect()
 }
 
-const DUE: &str = "
-SELECT id, budget_reset_at FROM users
-WHERE budget_reset_at <= ?1 AND (budget_reset_at, id) > (?2, ?3)
-ORDER BY budget_reset_at, id LIMIT ?4";
-
-/// Where the list of due users goes on.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DueCursor {
-    pub at: Timestamp,
-    pub id: String,
-}
-
-impl DueCursor {
-    pub const fn start() -> Self {
-        Self { at: Timestamp::EPOCH, id: String::new() }
-    }
-
-    /// What [`Self`] prints; anything else is the start.
-    pub fn parse(text: &str) -> Self {
-        let parts = text.split_once(' ').and_then(|(at, id)| Some((at.parse().ok()?, id)));
-        parts.map_or_else(Self::start, |(at, id)| Self { at: Timestamp::from_millis(at), id: id.to_owned() })
-    }
-}
-
-impl core::fmt::Display for DueCursor {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "{} {}", self.at.as_millis(), self.id)
-    }
-}
-
-/// Users whose period is over as far as the directory has heard, oldest first.
-pub async fn due_for_reset(
-    database: &impl Database,
-    now: Timestamp,
-    after: &DueCursor,
-    limit: i64,
-) -> Result<Vec<(AccountId, Timestamp)>, PlatformError> {
-    let statement = Statement::new(DUE)
-        .bind(now.as_millis())
-        .bind(after.at.as_millis())
-        .bind(after.id.as_str())
-        .bind(limit);
-    let rows = database.query(statement).await?;
-    rows.iter().map(|row| Ok((id_of(row)?, crate::instant(row, "budget_reset_at")?))).collect()
-}
-
-fn id_of(row: &Row) -> Result<AccountId, PlatformError> {
+pub(crate) fn id_of(row: &Row) -> Result<AccountId, PlatformError> {
     AccountId::parse(row.text("id")?).ok_or_else(|| crate::malformed("id"))
 }
 
