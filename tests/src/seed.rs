@@ -13,8 +13,8 @@ pub const IMPATIENT_TIMEOUT_MS: u64 = 300;
 pub const OTHER_TENANT: &str = "test-tenant";
 
 /// More of them, for tests that limit a whole tenant; each test has its own.
-pub const LIMITED_TENANTS: [&str; 6] =
-    ["limited-1", "limited-2", "limited-3", "limited-4", "limited-5", "limited-6"];
+pub const LIMITED_TENANTS: [&str; 7] =
+    ["limited-1", "limited-2", "limited-3", "limited-4", "limited-5", "limited-6", "limited-7"];
 
 /// A copy of [`MODEL`]'s routing under another name, at the provider too.
 const COPY_MODEL: &str = "

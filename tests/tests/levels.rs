@@ -1,7 +1,7 @@
 //! Keys, users and tenants limit at once.
 
 use serde_json::{Value, json};
-use tests::fixtures::MODEL;
+use tests::fixtures::{MODEL, chat_with};
 use tests::money::{euros, nano};
 use tests::seed::LIMITED_TENANTS;
 use tests::{Completion, Gate, Scene, User, chat_body};
@@ -140,6 +140,48 @@ async fn p15_p16_rates_of_keys_users_and_tenants_are_reserved_with_the_budget() 
         assert_eq!(refusal["limit_source"], source, "{refusal}");
     }
     scene.upstream().expect_calls(&[(MODEL, 9)]);
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn p09_a_client_that_leaves_is_billed_at_every_level() {
+    let scene = Scene::start().await;
+    let [.., tenant, _] = LIMITED_TENANTS;
+    let body = chat_with(json!({"stream": true, "max_tokens": 400}));
+    let hold = scene.user_with_budget("1").await.learn_hold(&body).await;
+    limit_tenant(&scene, tenant, &json!({"budget_total": euros(hold * 2)})).await;
+    let user = user_of(&scene, tenant, hold * 2).await;
+    let key = limited_key(&scene, &user, json!({"budget": euros(hold * 2)})).await;
+    let gates = [Gate::closed(), Gate::closed()];
+    let mut streams = Vec::new();
+    for gate in &gates {
+        scene.upstream().always(MODEL, Completion::words(20).pieces_behind(gate));
+        streams.push(key.chat(&body).leaving_abruptly().stream().await);
+    }
+    // All of every level is held.
+    let refused = key.chat(&body).send().await.expect_problem(403, "budget_exceeded");
+    assert_eq!(refused["affordable_max_tokens"], Value::Null, "{refused}");
+    let ids: Vec<String> = streams.iter().map(|stream| stream.header("x-request-id").to_owned()).collect();
+    for (stream, gate) in streams.iter_mut().zip(&gates) {
+        gate.open(3);
+        for _ in 0..3 {
+            stream.next_text().await;
+        }
+    }
+    drop(streams);
+    let mut cost = 0;
+    for id in &ids {
+        cost += nano(&user.usage(id).await["cost_eur"]);
+    }
+    assert!(0 < cost && cost < hold);
+    assert_eq!(user.money().await.used, cost);
+    // What they did not use is free again, for the key, the user and the tenant alike; one call more is too many.
+    scene.upstream().always(MODEL, Completion::words(5).bills(20, 50));
+    let paid = key.chat(&body).send().await.expect(200);
+    assert!(!paid.text().is_empty());
+    let left = hold * 2 - user.money().await.used;
+    assert!(left >= 0);
+    scene.upstream().expect_calls(&[(MODEL, 1 + 2 + 1)]);
     scene.end().await;
 }
 

@@ -1,8 +1,8 @@
 //! The jobs, and what a job is: something endless that is done in bounded slices.
 
 use crate::{
-    deliveries, due_resets, notices, pending_changes, pool_pushes, pruning, sleeping, usage_retention,
-    usage_rollups,
+    deliveries, due_resets, notices, operations, pending_changes, pool_pushes, pruning, sleeping,
+    usage_retention, usage_rollups,
 };
 use core::time::Duration;
 use futures_util::FutureExt;
@@ -51,6 +51,7 @@ pub fn table<P: Platform>() -> Vec<Job<P>> {
     vec![
         Job { name: "pool_pushes", every: EACH_RUN, questions: pool_pushes::QUESTIONS, slice: |p, c| pool_pushes::slice(p, c).boxed_local() },
         Job { name: "pending_changes", every: EACH_RUN, questions: pending_changes::QUESTIONS, slice: |p, c| pending_changes::slice(p, c).boxed_local() },
+        Job { name: "operations", every: EACH_RUN, questions: operations::QUESTIONS, slice: |p, c| operations::slice(p, c).boxed_local() },
         Job { name: "due_resets", every: EACH_RUN, questions: due_resets::QUESTIONS, slice: |p, c| due_resets::slice(p, c).boxed_local() },
         Job { name: "notices", every: EACH_RUN, questions: notices::QUESTIONS, slice: |p, c| notices::slice(p, c).boxed_local() },
         Job { name: "deliveries", every: EACH_RUN, questions: deliveries::QUESTIONS, slice: |p, c| deliveries::slice(p, c).boxed_local() },

@@ -10,6 +10,7 @@ mod due_resets;
 mod jobs;
 mod mail;
 mod notices;
+mod operations;
 mod pending_changes;
 mod pool_pushes;
 mod pruning;

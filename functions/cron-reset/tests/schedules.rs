@@ -9,6 +9,7 @@ use domain::tenant_pool::{self, TenantPool};
 use futures_executor::block_on;
 use platform::{AtomicState, Clock};
 use scene::{CRON, MONTH, account, balance, count, done, host, rows, run, spend, view};
+use store::operations::{self, Operation, OperationKind, Performed};
 use store::tenant_pools;
 
 #[test]
@@ -41,6 +42,54 @@ fn p13_an_account_resets_without_the_scheduler_which_then_only_makes_the_view_tr
     assert!(view(&platform, 0) < platform.now().as_millis());
     assert_eq!(done(&platform, "due_resets"), 1);
     assert_eq!(balance(&platform, 0), early);
+}
+
+#[test]
+fn p04_an_order_whose_account_was_out_of_reach_is_carried_out_once() {
+    let platform = host(1);
+    run(&platform);
+    let top_up = Operation {
+        account: account(0),
+        operation_id: "an order".into(),
+        kind: OperationKind::TopUp,
+        amount: NanoEur::euros(7),
+        reason: "paid".into(),
+        actor: "test".into(),
+    };
+    platform.set_state_down(true);
+    let performed = block_on(operations::perform(&platform, &top_up)).unwrap();
+    assert!(matches!(performed, Performed::Pending(_)));
+    platform.set_state_down(false);
+    // Whoever ordered it may still be waiting, so it is left alone for a minute.
+    platform.advance(CRON);
+    assert_eq!(done(&platform, "operations"), 1);
+    assert_eq!(done(&platform, "operations"), 0);
+    assert_eq!(balance(&platform, 0).top_up, NanoEur::euros(7));
+    let repeated = block_on(operations::perform(&platform, &top_up)).unwrap();
+    assert!(matches!(repeated, Performed::Repeated(_)));
+    assert_eq!(balance(&platform, 0).top_up, NanoEur::euros(7));
+}
+
+#[test]
+fn p13_a_reset_by_hand_makes_the_view_true_at_once() {
+    let platform = host(1);
+    run(&platform);
+    let before = view(&platform, 0);
+    platform.execute_sql("UPDATE users SET reset_day = 17, configuration_version = 2");
+    block_on(store::pending_pushes::push(&platform, account(0))).unwrap();
+    assert_eq!(view(&platform, 0), before, "the present period ends as it would have");
+    platform.advance(Duration::from_secs(1));
+    let reset = Operation {
+        account: account(0),
+        operation_id: "a reset".into(),
+        kind: OperationKind::Reset,
+        amount: NanoEur::ZERO,
+        reason: "by hand".into(),
+        actor: "test".into(),
+    };
+    block_on(operations::perform(&platform, &reset)).unwrap();
+    assert_eq!(view(&platform, 0), balance(&platform, 0).resets_at.as_millis());
+    assert_ne!(view(&platform, 0), before);
 }
 
 #[test]

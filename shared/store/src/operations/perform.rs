@@ -1,11 +1,11 @@
 //! From the order to the account's answer, as often as it takes.
 
-use super::{Done, Operation, Recorded};
-use crate::ledger;
+use super::{Done, Operation, OperationKind, Recorded};
+use crate::{ledger, reset_views};
 use core::time::Duration;
-use domain::account::{OPERATION_MEMORY, Refusal, Reply};
+use domain::account::{Command, OPERATION_MEMORY, Refusal, Reply};
 use domain::time::Timestamp;
-use platform::{AtomicState, Clock, Database, PlatformError};
+use platform::{AtomicState, Clock, Database, PlatformError, Statement};
 
 /// Whoever ordered it is still waiting for the answer.
 const IN_FLIGHT: Duration = Duration::from_secs(60);
@@ -62,7 +62,7 @@ pub struct OpenSlice {
     pub failed: Vec<PlatformError>,
 }
 
-/// Tries open operations again, those first whose last attempt is longest ago. At most `limit`, with at most eight
+/// Tries open operations again, those first whose last attempt is longest ago. At most `limit`, with at most ten
 /// questions to the host for each.
 pub async fn finish_open_slice(
     platform: &(impl Database + AtomicState + Clock),
@@ -106,9 +106,27 @@ async fn attempt(
         Some(other) => return Err(PlatformError::malformed(format!("the account answered {other:?}"))),
     };
     let done = Done::TookEffect { charged: settled.charged, remaining: settled.remaining };
+    let mut notes = super::note(operation, &done, now);
+    notes.extend(new_view(platform, operation).await);
     // It took effect, noted or not: the scheduler asks again and notes it.
-    let _ = platform.commit(super::note(operation, &done, now)).await;
+    let _ = platform.commit(notes).await;
     Ok((done, repeated))
+}
+
+/// A reset may end the period at another time than before, if the user's rule was changed within it.
+async fn new_view(
+    platform: &(impl Database + AtomicState + Clock),
+    operation: &Operation,
+) -> Option<Statement> {
+    if operation.kind != OperationKind::Reset {
+        return None;
+    }
+    match ledger::ask(platform, operation.account, Command::Inspect).await {
+        Ok(Some(Reply::Balance(balance))) => {
+            Some(reset_views::set_told(&[(operation.account, balance.resets_at)]))
+        }
+        _ => None,
+    }
 }
 
 /// A refusal counts once it is noted: until then a repetition might find the account willing.
