@@ -108,6 +108,7 @@ fn no_client_ends_the_hold_of_a_call() {
         served: Served::default(),
         tags: Vec::new(),
         grant: None,
+        asked: 0,
         amount: Some(domain::money::NanoEur::euros(1)),
     };
     let command = domain::account::Command::Reserve(Box::new(reserve));
