@@ -27,6 +27,8 @@ pub struct OpenCall<P: Platform> {
     first_token_ms: Option<u64>,
     /// What the call has used as far as it is known; settled if the call is dropped.
     so_far: Option<Usage>,
+    /// On its way to the ledger; sent again if the call is dropped before the ledger has answered.
+    settling: Option<Command>,
     ended: bool,
 }
 
@@ -66,6 +68,7 @@ impl<P: Platform> OpenCall<P> {
             started_at,
             first_token_ms: None,
             so_far: None,
+            settling: None,
             ended: false,
         }
     }
@@ -122,11 +125,13 @@ impl<P: Platform> OpenCall<P> {
 
     /// Charges what was used. Waits for the ledger; if it cannot be reached, tries on in the background.
     pub async fn settle(mut self, ending: Ending) -> Bill {
-        self.ended = true;
         let cost = self.cost_of(&ending.usage);
         let bill = Bill { cost, remaining: self.remaining.saturating_add(self.hold).saturating_sub(cost) };
         let command = self.settlement(&ending);
-        match self.platform.apply::<Account>(&self.account, command.clone()).await {
+        self.settling = Some(command.clone());
+        let answer = self.platform.apply::<Account>(&self.account, command.clone()).await;
+        self.ended = true;
+        match answer {
             Ok(Reply::Settled(settled)) => Bill { cost: settled.charged, remaining: settled.remaining },
             Ok(_) => bill,
             Err(_) => {
@@ -194,12 +199,13 @@ impl<P: Platform> Drop for OpenCall<P> {
         if self.ended {
             return;
         }
-        match self.so_far {
-            Some(usage) => {
+        match (self.settling.take(), self.so_far) {
+            (Some(settlement), _) => self.send_later(settlement),
+            (None, Some(usage)) => {
                 let ending = Ending { usage, estimated: true, outcome: "client_closed" };
                 self.send_later(self.settlement(&ending));
             }
-            None => self.send_later(Command::Release(Release {
+            (None, None) => self.send_later(Command::Release(Release {
                 request_id: self.request_id,
                 valid_until: self.valid_until,
             })),
