@@ -1,0 +1,90 @@
+//! Deliberate mistakes, each of which a sweep must catch: the proof that the checks bite.
+
+use crate::broken_account as broken;
+use crate::broken_account::Broken;
+use crate::hosted::{Host, Hosted};
+use crate::profile::{self, Profile};
+
+/// How a host is wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HostFlaw {
+    None,
+    /// Reads its rows, lets others go ahead, and stores over what they stored.
+    StepsOnAStaleCopy,
+    /// Events leave the outbox before they have arrived.
+    AcknowledgesBeforeItDelivers,
+    /// Dies between storing the state and storing its events.
+    StoresStateWithoutEvents,
+    /// Dies in the middle of a store.
+    TearsItsStore,
+    /// Answers, and dies before it has stored.
+    RepliesBeforeItStores,
+    /// What is left for after the response is never done.
+    ForgetsBackgroundTasks,
+}
+
+#[derive(Debug)]
+pub struct Mutant {
+    pub name: &'static str,
+    pub host: HostFlaw,
+    /// A broken account in the place of the real one.
+    pub account: Option<fn() -> Box<dyn Hosted>>,
+    /// Where it is looked for.
+    pub profile: &'static Profile,
+    /// It must be caught within so many seeds.
+    pub seeds: u64,
+}
+
+/// No mistake at all.
+pub static FAITHFUL: Mutant =
+    Mutant { name: "none", host: HostFlaw::None, account: None, profile: &profile::CRASHES, seeds: 0 };
+
+const fn of_account(
+    name: &'static str,
+    profile: &'static Profile,
+    seeds: u64,
+    build: fn() -> Box<dyn Hosted>,
+) -> Mutant {
+    Mutant { name, host: HostFlaw::None, account: Some(build), profile, seeds }
+}
+
+const fn of_host(name: &'static str, profile: &'static Profile, seeds: u64, host: HostFlaw) -> Mutant {
+    Mutant { name, host, account: None, profile, seeds }
+}
+
+fn host<F: broken::Flaw>() -> Box<dyn Hosted> {
+    Box::<Host<Broken<F>>>::default()
+}
+
+use profile::{BACKLOG, CALM_WORLD, CONTENTION, CRASHES, PERIODS, REPEATS};
+
+/// Add one: a flaw in `broken_account` or [`HostFlaw`], and a line here.
+pub static ALL: [Mutant; 22] = [
+    of_account("settles twice", &CALM_WORLD, 100, host::<broken::SettlesTwice>),
+    of_account("a reset forgets holds", &PERIODS, 100, host::<broken::ResetForgetsHolds>),
+    of_account("a late checkpoint overrides", &PERIODS, 2_000, host::<broken::LateCheckpointOverrides>),
+    of_account("a late checkpoint revives", &PERIODS, 2_000, host::<broken::LateCheckpointRevives>),
+    of_account("holds never expire", &CRASHES, 100, host::<broken::HoldsNeverExpire>),
+    of_account("a release refunds twice", &CALM_WORLD, 100, host::<broken::ReleaseRefundsTwice>),
+    of_account("a replayed reserve opens again", &REPEATS, 500, host::<broken::ReplayedReserveOpensAgain>),
+    of_account(
+        "a repeated reserve reserves again",
+        &REPEATS,
+        500,
+        host::<broken::RepeatedReserveReservesAgain>,
+    ),
+    of_account("settles above its hold", &CALM_WORLD, 100, host::<broken::SettlesAboveItsHold>),
+    of_account("a repeated top-up counts", &REPEATS, 100, host::<broken::RepeatedTopUpCounts>),
+    of_account("admits without open holds", &CONTENTION, 100, host::<broken::AdmitsWithoutOpenHolds>),
+    of_account("an expiry tells nobody", &CRASHES, 100, host::<broken::ExpiryTellsNobody>),
+    of_account("a late settle charges again", &PERIODS, 1_000, host::<broken::LateSettleChargesAgain>),
+    of_account("shrinks holds", &CALM_WORLD, 100, host::<broken::ShrinksHolds>),
+    of_account("charges the new period", &PERIODS, 200, host::<broken::ChargesTheNewPeriod>),
+    of_account("refuses what fits", &CONTENTION, 100, host::<broken::RefusesWhatFits>),
+    of_host("steps on a stale copy", &CONTENTION, 100, HostFlaw::StepsOnAStaleCopy),
+    of_host("acknowledges before it delivers", &BACKLOG, 100, HostFlaw::AcknowledgesBeforeItDelivers),
+    of_host("stores state without events", &CRASHES, 200, HostFlaw::StoresStateWithoutEvents),
+    of_host("tears its store", &CRASHES, 500, HostFlaw::TearsItsStore),
+    of_host("replies before it stores", &CRASHES, 200, HostFlaw::RepliesBeforeItStores),
+    of_host("forgets background tasks", &CALM_WORLD, 100, HostFlaw::ForgetsBackgroundTasks),
+];
