@@ -71,13 +71,9 @@ impl Books {
         &self.view
     }
 
-    /// Differs if what was stored differs.
+    /// Differs if what was asked, answered or stored differs.
     pub fn fingerprint(&self) -> u64 {
-        let head = format!(
-            "{:?}",
-            self.view.head.periods.last().map(|period| (period.charged, period.plan_reserved))
-        );
-        fnv(fnv(fnv(0, &self.last.0), &self.last.1), head.as_bytes())
+        fnv(fnv(fnv(0, &self.last.0), &self.last.1), self.view.head_bytes())
     }
 
     /// The last step, for a trace.

@@ -3,6 +3,7 @@
 use crate::calls::{Call, KillPoint};
 use crate::mail::{Receiver, Sender, channel};
 use crate::platform::SimulatedPlatform;
+use crate::profile::{LARGE_ONE_IN, LARGE_TIMES};
 use crate::setting::MODEL;
 use crate::world::{NATURE, PROXIES, World};
 use bytes::Bytes;
@@ -31,7 +32,9 @@ enum Piece {
 }
 
 pub fn start(world: &Rc<World>) {
-    for client in 0..world.dice.clients.between(world.profile.clients) {
+    let dice = &world.dice.clients;
+    let times = if dice.one_in(LARGE_ONE_IN) { LARGE_TIMES } else { 1 };
+    for client in 0..dice.between(world.profile.clients) * times {
         world.work(NATURE, Box::pin(converse(world.clone(), client)));
     }
 }

@@ -1,6 +1,7 @@
 //! The directory's SQLite, in memory. Migrated once per thread; a world's changes are rolled back.
 
 use platform::{PlatformError, PlatformErrorKind, Row, Statement, Value};
+use rusqlite::config::DbConfig;
 use rusqlite::types::{ToSqlOutput, Value as Stored, ValueRef};
 use rusqlite::{Connection, Error, ErrorCode, ToSql, params_from_iter};
 use std::path::Path;
@@ -16,6 +17,10 @@ pub fn migrated() -> Connection {
     let connection = Connection::open_in_memory().expect("memory is enough for an empty database");
     connection.execute_batch("PRAGMA foreign_keys = ON").expect("a pragma that SQLite knows");
     connection.set_prepared_statement_cache_capacity(64);
+    // Plans do not depend on parameters: otherwise statements are prepared again with every new value.
+    connection
+        .set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)
+        .expect("a setting that SQLite knows");
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../infra/migrations");
     let entries = std::fs::read_dir(&folder).expect("the folder of migrations is there");
     let mut paths: Vec<_> = entries.map(|entry| entry.expect("a readable folder").path()).collect();

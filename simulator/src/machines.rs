@@ -6,7 +6,7 @@ use crate::kinds;
 use crate::mail::channel;
 use crate::mutants::HostFlaw;
 use crate::platform::SimulatedPlatform;
-use crate::rows::Rows;
+use crate::rows::{HeadRow, Rows};
 use crate::world::{MACHINES, World};
 use core::time::Duration;
 use domain::time::Timestamp;
@@ -142,10 +142,9 @@ impl World {
     fn witness(&self, key: &Key, command: &[u8], reply: &[u8], now: Timestamp) {
         self.statistics.count("steps");
         let account = self.account_of(&key.1);
-        let rows = self.rows_of(key);
         let mut books = self.books.borrow_mut();
         let Some(books) = books.get_mut(&key.1) else { return };
-        let seen = books.witness(command, reply, &rows, now);
+        let seen = self.machine(key, |machine| books.witness(command, reply, machine.hosted.rows(), now));
         self.note(account, "step", books.fingerprint(), || books.told());
         self.check(account, seen);
     }
@@ -296,7 +295,7 @@ async fn alarm(world: Rc<World>, key: Key, at: Timestamp, number: u64) {
 
 /// The head's row with no events but those that were there before.
 fn without_events(row: &[u8], before: u64) -> Vec<u8> {
-    let mut head: crate::rows::HeadRow = minicbor::decode(row).expect("a head's row");
+    let mut head: HeadRow<'_> = minicbor::decode(row).expect("a head's row");
     head.events.retain(|event| event.sequence < before);
     minicbor::to_vec(&head).expect("memory")
 }

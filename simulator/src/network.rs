@@ -21,8 +21,9 @@ const DETOUR_MS: (u64, u64) = (500, 120_000);
 /// How late a repetition may come: up to a day and more.
 const REPEATED_AFTER_MS: [(u64, u64); 3] = [(1, 40), (1_000, 900_000), (80_000_000, 100_000_000)];
 const REPETITIONS: (u64, u64) = (1, 4);
-/// Operations are known by their ids for so long; no message is older than that.
-const MESSAGE_AGE_MAX: Duration = Duration::from_secs(OPERATION_MEMORY.as_secs() - 2 * 86_400);
+/// Operations are known by their ids for so long; nobody tries one, and no message is under way, for longer
+/// than half of it.
+const AGE_MAX: Duration = Duration::from_secs(OPERATION_MEMORY.as_secs() / 2);
 
 type Answer = Result<Vec<u8>, PlatformError>;
 
@@ -114,7 +115,7 @@ async fn carry(world: Rc<World>, key: Key, command: Vec<u8>, fate: Fate, sender:
 
 /// Whether its operation may be forgotten.
 pub fn is_too_old(sent_at: Timestamp, now: Timestamp) -> bool {
-    now.since(sent_at) > MESSAGE_AGE_MAX
+    now.since(sent_at) >= AGE_MAX
 }
 
 /// A broken connection tells its caller at once, or lets him wait.

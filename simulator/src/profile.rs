@@ -5,6 +5,7 @@
 pub struct Profile {
     pub name: &'static str,
     pub accounts: (u64, u64),
+    /// In some worlds there are [`LARGE_TIMES`] as many.
     pub clients: (u64, u64),
     pub calls_per_client: (u64, u64),
     /// The plan's budget, in worst cases of a usual call.
@@ -20,6 +21,10 @@ pub struct Profile {
     /// Callers who leave before the end, one in so many.
     pub leaves_one_in: u64,
 }
+
+/// One world in so many is large.
+pub const LARGE_ONE_IN: u64 = 10;
+pub const LARGE_TIMES: u64 = 4;
 
 /// What goes wrong with a single message, step or statement, one in so many.
 #[derive(Debug)]
@@ -54,8 +59,8 @@ const NO_DISASTERS: Disasters =
 pub static CALM_WORLD: Profile = Profile {
     name: "calm",
     accounts: (1, 3),
-    clients: (2, 5),
-    calls_per_client: (2, 8),
+    clients: (1, 3),
+    calls_per_client: (1, 5),
     budget_in_calls: (3, 60),
     pause_ms: (0, 20_000),
     operations: (0, 4),
@@ -69,8 +74,8 @@ pub static CALM_WORLD: Profile = Profile {
 pub static CRASHES: Profile = Profile {
     name: "crashes",
     accounts: (2, 4),
-    clients: (2, 5),
-    calls_per_client: (3, 9),
+    clients: (1, 3),
+    calls_per_client: (2, 6),
     budget_in_calls: (5, 80),
     pause_ms: (0, 60_000),
     operations: (0, 6),
@@ -97,8 +102,8 @@ pub static CRASHES: Profile = Profile {
 pub static CONTENTION: Profile = Profile {
     name: "contention",
     accounts: (1, 2),
-    clients: (5, 12),
-    calls_per_client: (2, 5),
+    clients: (4, 8),
+    calls_per_client: (1, 3),
     budget_in_calls: (1, 6),
     pause_ms: (0, 30),
     operations: (0, 8),
@@ -112,8 +117,8 @@ pub static CONTENTION: Profile = Profile {
 pub static PERIODS: Profile = Profile {
     name: "periods",
     accounts: (1, 3),
-    clients: (2, 4),
-    calls_per_client: (3, 9),
+    clients: (1, 3),
+    calls_per_client: (2, 6),
     budget_in_calls: (2, 12),
     pause_ms: (0, 600_000),
     operations: (2, 12),
@@ -140,8 +145,8 @@ pub static PERIODS: Profile = Profile {
 pub static REPEATS: Profile = Profile {
     name: "repeats",
     accounts: (1, 2),
-    clients: (2, 4),
-    calls_per_client: (2, 6),
+    clients: (1, 3),
+    calls_per_client: (2, 4),
     budget_in_calls: (3, 20),
     pause_ms: (0, 2_000),
     operations: (3, 10),
@@ -155,8 +160,8 @@ pub static REPEATS: Profile = Profile {
 pub static BACKLOG: Profile = Profile {
     name: "backlog",
     accounts: (1, 2),
-    clients: (2, 4),
-    calls_per_client: (5, 12),
+    clients: (1, 3),
+    calls_per_client: (3, 8),
     budget_in_calls: (10, 80),
     pause_ms: (0, 10_000),
     operations: (0, 4),

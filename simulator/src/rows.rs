@@ -16,36 +16,36 @@ pub struct Rows {
 
 /// The head's row as `platform::resident` writes it, read here by its numbers alone: the checks trust
 /// the disk and not the code that wrote it.
-#[derive(Clone, Debug, Default, Encode, Decode)]
-pub struct HeadRow {
+#[derive(Debug, Default, Encode, Decode)]
+pub struct HeadRow<'a> {
     #[n(0)]
     pub layout: u32,
-    #[cbor(n(1), with = "minicbor::bytes")]
-    pub head: Vec<u8>,
-    #[n(2)]
-    pub parts: Vec<InlinePart>,
-    #[n(3)]
-    pub events: Vec<InlineEvent>,
+    #[cbor(b(1), with = "minicbor::bytes")]
+    pub head: &'a [u8],
+    #[b(2)]
+    pub parts: Vec<InlinePart<'a>>,
+    #[b(3)]
+    pub events: Vec<InlineEvent<'a>>,
     #[n(4)]
     pub next_sequence: u64,
     #[n(5)]
     pub row_events: u64,
 }
 
-#[derive(Clone, Debug, Encode, Decode)]
-pub struct InlinePart {
+#[derive(Debug, Encode, Decode)]
+pub struct InlinePart<'a> {
     #[n(0)]
     pub key: PartKey,
-    #[cbor(n(1), with = "minicbor::bytes")]
-    pub value: Vec<u8>,
+    #[cbor(b(1), with = "minicbor::bytes")]
+    pub value: &'a [u8],
 }
 
-#[derive(Clone, Debug, Encode, Decode)]
-pub struct InlineEvent {
+#[derive(Debug, Encode, Decode)]
+pub struct InlineEvent<'a> {
     #[n(0)]
     pub sequence: u64,
-    #[cbor(n(1), with = "minicbor::bytes")]
-    pub value: Vec<u8>,
+    #[cbor(b(1), with = "minicbor::bytes")]
+    pub value: &'a [u8],
 }
 
 impl Rows {
@@ -72,7 +72,7 @@ impl Rows {
 
     /// # Panics
     /// If the head's row has another form than [`HeadRow`]: then this must follow the new layout.
-    pub fn head_row(&self) -> HeadRow {
+    pub fn head_row(&self) -> HeadRow<'_> {
         self.head.as_deref().map_or_else(HeadRow::default, |row| {
             minicbor::decode(row).expect("the head's row has the layout that the simulator knows")
         })

@@ -35,7 +35,7 @@ impl View {
         if row.layout != LAYOUT {
             return Err(format!("the rows have layout {}, which the simulator does not know", row.layout));
         }
-        let inline = row.parts.iter().map(|part| (part.key, part.value.as_slice()));
+        let inline = row.parts.iter().map(|part| (part.key, part.value));
         let own = rows.parts.iter().map(|(key, (_, value))| (*key, value.as_slice()));
         let mut parts = BTreeMap::new();
         for (key, bytes) in inline.chain(own) {
@@ -50,11 +50,11 @@ impl View {
         }
         self.parts = parts;
         if self.head_bytes != row.head {
-            self.head = read(&row.head)?;
-            self.head_bytes = row.head;
+            self.head = read(row.head)?;
+            self.head_bytes = row.head.to_vec();
         }
         let mut events: BTreeMap<u64, &[u8]> =
-            row.events.iter().map(|event| (event.sequence, event.value.as_slice())).collect();
+            row.events.iter().map(|event| (event.sequence, event.value)).collect();
         events.extend(rows.events.iter().map(|(sequence, value)| (*sequence, value.as_slice())));
         let first = self.next_sequence.max(1);
         if row.next_sequence < first {
@@ -82,6 +82,11 @@ impl View {
 
     pub fn hold(&self, id: RequestId) -> Option<&Hold> {
         self.holds().find(|(of, _)| *of == id).map(|(_, hold)| hold)
+    }
+
+    /// Differs if the stored head differs.
+    pub fn head_bytes(&self) -> &[u8] {
+        &self.head_bytes
     }
 
     /// Holds that expired and may still be corrected, by the period they belong to.

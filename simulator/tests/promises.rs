@@ -24,7 +24,7 @@ fn expect(counts: &Counts, at_least: u64, what: &[&str]) {
 
 #[test]
 fn p01_many_callers_at_once_never_take_more_than_there_is() {
-    let counts = visit(&profile::CONTENTION, 4_000);
+    let counts = visit(&profile::CONTENTION, 5_000);
     expect(&counts, 4_000, &["answers 200", "answers 403"]);
 }
 
@@ -54,13 +54,13 @@ fn p03_outboxes_that_back_up_deliver_every_row_once() {
 
 #[test]
 fn p04_repetitions_at_once_and_a_day_later_change_nothing() {
-    let counts = visit(&profile::REPEATS, 3_000);
+    let counts = visit(&profile::REPEATS, 4_000);
     expect(&counts, 3_000, &["messages repeated", "messages lost", "answers lost"]);
 }
 
 #[test]
 fn p05_p09_where_only_the_upstream_fails_every_charge_is_exact_and_no_hold_expires() {
-    let counts = visit(&profile::CALM_WORLD, 4_000);
+    let counts = visit(&profile::CALM_WORLD, 6_000);
     let answers =
         ["upstream refused", "upstream hung", "upstream answered nonsense", "upstream broke a stream off"];
     expect(&counts, 1_000, &answers);
@@ -68,6 +68,6 @@ fn p05_p09_where_only_the_upstream_fails_every_charge_is_exact_and_no_hold_expir
 
 #[test]
 fn p13_calls_across_boundaries_settle_in_their_own_period() {
-    let counts = visit(&profile::PERIODS, 4_000);
+    let counts = visit(&profile::PERIODS, 5_000);
     expect(&counts, 4_000, &["clock jumps", "limits changed", "operations"]);
 }
