@@ -60,6 +60,7 @@ impl Books {
         self.view.check_counters()?;
         self.receipts.check_head(&self.view.head)?;
         self.check_refusal(&step)?;
+        self.check_late_settlement(&step)?;
         self.check_that_calls_stay_within(&step)
     }
 
@@ -125,6 +126,19 @@ impl Books {
         let worst = cost(&reserve.tariff.dearest(), &reserve.worst_case).unwrap_or(i64::MAX);
         if worst <= free && free >= 0 {
             return Err(format!("refused, though the worst case of {worst} fits the {free} that are free"));
+        }
+        Ok(())
+    }
+
+    /// What a late settlement does not charge, neither the hold's period nor the top-up had free.
+    fn check_late_settlement(&self, step: &Step<'_>) -> Result<(), String> {
+        let (Command::Settle(settle), Reply::Settled(_)) = (step.command, step.reply) else { return Ok(()) };
+        let Some(hold) = step.before.expired(settle.request_id) else { return Ok(()) };
+        let amount = hold.amount().get();
+        let wanted = cost(&hold.tariff, &settle.usage).unwrap_or(amount).min(amount);
+        let charged = self.receipts.charged(settle.request_id);
+        if charged < wanted && self.view.late_money(hold) > 0 {
+            return Err(format!("settled late at {charged}, though there was money for more of {wanted}"));
         }
         Ok(())
     }

@@ -46,7 +46,7 @@ impl World {
 
     pub fn query(&self, statement: &Statement) -> Result<Vec<Row>, PlatformError> {
         let mut prepared = self.0.prepare_cached(statement.sql).map_err(|error| failed(&error))?;
-        let columns: Rc<[String]> = prepared.column_names().into_iter().map(String::from).collect();
+        let columns: Rc<[String]> = prepared.column_names().map(String::from).collect();
         let width = columns.len();
         let rows = prepared
             .query_map(params_from_iter(statement.parameters.iter().map(Parameter)), |row| {

@@ -13,9 +13,10 @@ use platform::{Platform, PlatformError};
 /// # Panics
 /// If nobody told this place of the kind.
 pub fn machine(kind: &'static str, mutant: &Mutant) -> Box<dyn Hosted> {
-    match kind {
-        Account::KIND => mutant.account.map_or_else(|| Box::<Host<Account>>::default() as _, |build| build()),
-        other => panic!("the simulator has no machine of kind {other}"),
+    match (kind, mutant.machine) {
+        (kind, Some((broken, build))) if kind == broken => build(),
+        (Account::KIND, _) => Box::<Host<Account>>::default(),
+        (other, _) => panic!("the simulator has no machine of kind {other}"),
     }
 }
 

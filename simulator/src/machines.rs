@@ -9,6 +9,8 @@ use crate::platform::SimulatedPlatform;
 use crate::rows::{HeadRow, Rows};
 use crate::world::{MACHINES, World};
 use core::time::Duration;
+use domain::account::Account;
+use domain::state_machine::StateMachine;
 use domain::time::Timestamp;
 use platform::PlatformError;
 use platform::resident::Write;
@@ -141,6 +143,9 @@ impl World {
 
     fn witness(&self, key: &Key, command: &[u8], reply: &[u8], now: Timestamp) {
         self.statistics.count("steps");
+        if key.0 != Account::KIND {
+            return;
+        }
         let account = self.account_of(&key.1);
         let mut books = self.books.borrow_mut();
         let Some(books) = books.get_mut(&key.1) else { return };

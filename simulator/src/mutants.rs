@@ -4,6 +4,8 @@ use crate::broken_account as broken;
 use crate::broken_account::Broken;
 use crate::hosted::{Host, Hosted};
 use crate::profile::{self, Profile};
+use domain::account::Account;
+use domain::state_machine::StateMachine;
 
 /// How a host is wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,12 +25,15 @@ pub enum HostFlaw {
     ForgetsBackgroundTasks,
 }
 
+/// Makes a machine with nothing stored.
+pub type Build = fn() -> Box<dyn Hosted>;
+
 #[derive(Debug)]
 pub struct Mutant {
     pub name: &'static str,
     pub host: HostFlaw,
-    /// A broken account in the place of the real one.
-    pub account: Option<fn() -> Box<dyn Hosted>>,
+    /// A broken machine in the place of the real one of this kind.
+    pub machine: Option<(&'static str, Build)>,
     /// Where it is looked for.
     pub profile: &'static Profile,
     /// It must be caught within so many seeds.
@@ -37,19 +42,14 @@ pub struct Mutant {
 
 /// No mistake at all.
 pub static FAITHFUL: Mutant =
-    Mutant { name: "none", host: HostFlaw::None, account: None, profile: &profile::CRASHES, seeds: 0 };
+    Mutant { name: "none", host: HostFlaw::None, machine: None, profile: &profile::CRASHES, seeds: 0 };
 
-const fn of_account(
-    name: &'static str,
-    profile: &'static Profile,
-    seeds: u64,
-    build: fn() -> Box<dyn Hosted>,
-) -> Mutant {
-    Mutant { name, host: HostFlaw::None, account: Some(build), profile, seeds }
+const fn of_account(name: &'static str, profile: &'static Profile, seeds: u64, build: Build) -> Mutant {
+    Mutant { name, host: HostFlaw::None, machine: Some((Account::KIND, build)), profile, seeds }
 }
 
 const fn of_host(name: &'static str, profile: &'static Profile, seeds: u64, host: HostFlaw) -> Mutant {
-    Mutant { name, host, account: None, profile, seeds }
+    Mutant { name, host, machine: None, profile, seeds }
 }
 
 fn host<F: broken::Flaw>() -> Box<dyn Hosted> {

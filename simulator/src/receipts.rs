@@ -137,6 +137,10 @@ impl Receipts {
         (self.rows.get(&(id, "call")), self.rows.get(&(id, "correction")))
     }
 
+    pub fn charged(&self, id: RequestId) -> i64 {
+        self.calls.get(&id).map_or(0, |call| call.charged)
+    }
+
     pub fn rows(&self) -> &BTreeMap<(RequestId, &'static str), UsageRow> {
         &self.rows
     }

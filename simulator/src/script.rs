@@ -13,6 +13,9 @@ const LONG_GAP_MS: (u64, u64) = (20_000, 130_000);
 /// How far a provider that bills what it likes goes beyond the ceiling.
 const TIMES_TOO_MUCH: (u64, u64) = (2, 5);
 
+/// Bodies of a 200 that answer nothing.
+const NONSENSE: [&str; 3] = ["not JSON", "{\"choices\":[]}", ""];
+
 #[derive(Debug)]
 pub enum Script {
     /// No connection.
@@ -76,7 +79,7 @@ impl Script {
             2 => Self::Status(429),
             3 => Self::Status(400),
             4 => Self::Hangs,
-            5 => Self::Garbage(*dice.pick(&["not JSON", "{\"choices\":[]}", ""])),
+            5 => Self::Garbage(NONSENSE[dice.below(NONSENSE.len() as u64) as usize]),
             _ => Self::BreaksOff,
         }
     }

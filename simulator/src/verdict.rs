@@ -2,6 +2,7 @@
 
 use crate::books::{Books, cost};
 use crate::calls::{Answered, Call, Facts};
+use crate::view::equal;
 use crate::world::World;
 use domain::account::UsageRow;
 use domain::identity::RequestId;
@@ -22,6 +23,7 @@ pub fn pronounce(world: &World) {
         let books = &books[&customer.name];
         world.check(Some(at), nothing_is_held(books));
         world.check(Some(at), rows_are_all_there(world, &customer.name, books));
+        world.check(Some(at), configuration_arrived(world, &customer.name, books));
     }
     for call in world.calls.borrow().iter() {
         let books = &books[&world.accounts[call.account].name];
@@ -55,6 +57,23 @@ fn rows_are_all_there(world: &World, name: &str, books: &Books) -> Result<(), St
         Some((stored, told)) => Err(format!("told {told:?}, stored {stored:?}")),
         None => Ok(()),
     }
+}
+
+/// P14: what the directory says has reached the account, and nothing is pending.
+fn configuration_arrived(world: &World, name: &str, books: &Books) -> Result<(), String> {
+    let query = |sql| {
+        let rows = world.database.query(&Statement::new(sql).bind(name));
+        rows.map_err(|error| error.to_string())
+    };
+    if !query("SELECT version FROM pending_pushes WHERE account_id = ?1")?.is_empty() {
+        return Err("a configuration is pending for ever".into());
+    }
+    let rows = query("SELECT configuration_version, budget_nano_eur FROM users WHERE id = ?1")?;
+    let user = rows.first().ok_or("the user is gone")?;
+    let known = books.view().configuration().ok_or("the account was never configured")?;
+    let said = |column| user.integer(column).unwrap_or(i64::MIN);
+    equal("the account's configuration", known.version as i64, said("configuration_version"))?;
+    equal("the account's budget", known.budget.get(), said("budget_nano_eur"))
 }
 
 fn is_stored_as_told(stored: &Row, told: &UsageRow) -> bool {
@@ -120,8 +139,9 @@ fn judge_expired(call: &Call, facts: &Facts, row: &UsageRow) -> Result<(), Strin
         return Err(format!("its hold expired, though nothing stood in the way of its end: {facts:?}"));
     }
     if let Some(settled) = facts.settled {
-        // A late settlement that changes no money changes no row.
-        return match cost(&row.tariff, &settled) == cost(&row.tariff, &row.usage) {
+        // A late settlement that changes no money changes no row; whether there was money to change, the books
+        // checked when it came.
+        return match cost(&row.tariff, &settled) >= cost(&row.tariff, &row.usage) {
             true => Ok(()),
             false => Err(format!("{settled:?} was settled and acknowledged, {:?} is charged", row.usage)),
         };

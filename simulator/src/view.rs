@@ -112,6 +112,23 @@ impl View {
         Some(free)
     }
 
+    pub fn expired(&self, id: RequestId) -> Option<&Hold> {
+        self.parts.iter().find_map(|(key, stored)| match &stored.part {
+            Part::Expired(expired) if key.id == id.0 => Some(&expired.hold),
+            _ => None,
+        })
+    }
+
+    /// What a late settlement of this hold may still take: the rest of its own period's plan, then the top-up's
+    /// as far as the current period leaves it free.
+    pub fn late_money(&self, hold: &Hold) -> i64 {
+        let budget = self.configuration().map_or(0, |configuration| configuration.budget.get());
+        let of_plan = self.head.periods.iter().find(|period| period.opened_at == hold.period_opened_at);
+        let plan = of_plan.map_or(0, |p| budget - p.plan_used.get() - p.plan_reserved.get());
+        let top_up = self.head.top_up.get() - self.head.top_up_reserved.get();
+        plan.max(0) + top_up.min(self.free().unwrap_or(0)).max(0)
+    }
+
     /// The counters must be what the parts sum up to.
     pub fn check_counters(&self) -> Result<(), String> {
         let head = &self.head;

@@ -4,7 +4,7 @@ use simulator::{Sweep, mutants};
 
 /// Faithful worlds of the same seeds find nothing, so that what is caught is the mistake.
 #[test]
-fn p01_p03_p04_p05_every_mutant_is_caught() {
+fn every_mutant_is_caught() {
     let mut missed = Vec::new();
     for mutant in &mutants::ALL {
         let sweep = Sweep { first_seed: 0, seeds: mutant.seeds, profile: Some(mutant.profile), mutant };
