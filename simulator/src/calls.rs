@@ -71,6 +71,12 @@ impl Call {
         }
     }
 
+    /// For a trace: its number, and its request's id once that is known.
+    pub fn tag(&self) -> String {
+        let id = self.facts.borrow().request_id.map_or_else(String::new, |id| id.to_string());
+        format!("#{} {id}", self.number)
+    }
+
     /// Something other than the upstream and the caller went wrong: the rule for the lost may apply.
     pub fn disturb(&self) {
         if !self.over.get() {

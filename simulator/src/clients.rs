@@ -74,7 +74,7 @@ async fn ask(world: &Rc<World>, account: usize) -> bool {
     match select(pin!(read), pin!(world.executor.sleep_ms(patience))).await {
         Either::Left((again, _)) => again,
         Either::Right(_) => {
-            world.note(Some(account), "leaves", number, || format!("#{number}"));
+            world.note(Some(account), "leaves", number, || call.tag());
             false
         }
     }
@@ -148,7 +148,7 @@ async fn read(world: &World, call: &Call, receiver: Receiver<Piece>, chunks_max:
                 status = Some(head);
                 world.statistics.count(outcome(head));
                 world.note(Some(call.account), "answered", head.as_u16().into(), || {
-                    format!("#{} {head}", call.number)
+                    format!("{} {head}", call.tag())
                 });
                 let cost = headers.get("x-cost-eur").and_then(|cost| cost.to_str().ok());
                 call.facts.borrow_mut().told_cost = cost.map(str::to_owned);
@@ -157,7 +157,7 @@ async fn read(world: &World, call: &Call, receiver: Receiver<Piece>, chunks_max:
                 chunks += 1;
                 if chunks >= chunks_max {
                     world.note(Some(call.account), "leaves", call.number, || {
-                        format!("#{} after {chunks} chunks", call.number)
+                        format!("{} after {chunks} chunks", call.tag())
                     });
                     return false;
                 }

@@ -32,7 +32,7 @@ pub async fn send(
     let odd = dice.one_in(world.profile.odd_answer_one_in);
     let script = Script::roll(dice, odd, asked["stream"] == true, ceiling(&asked));
     world.statistics.count(script.name());
-    world.note(Some(call.account), "upstream", call.number, || format!("#{}: {script:?}", call.number));
+    world.note(Some(call.account), "upstream", call.number, || format!("{}: {script:?}", call.tag()));
     sent().await;
     world.executor.sleep_ms(dice.between(STATUS_MS)).await;
     perform(world, call, script).await
