@@ -14,7 +14,7 @@ const bindings = path.join(folder, "bindings");
 const dist = path.join(folder, "dist");
 
 /** Durable Object class → the module that holds it. */
-const CLASS_MODULES = { Account: "account_object.mjs" };
+const CLASS_MODULES = { Account: "objects.mjs", TenantPool: "objects.mjs" };
 
 /** What the runtime is to find in the bundle: the front door, and the classes that this function owns. */
 function entry() {

@@ -65,11 +65,16 @@ async function start(run) {
   return host;
 }
 
-async function prepareDatabase({ mf, configs }, run) {
+/** The one that all functions share, and where its migrations are. */
+async function database({ mf, configs }) {
   const { folder, name, d1_databases } = configs.find((config) => config.d1_databases?.length);
   const [{ binding, migrations_dir }] = d1_databases;
-  const db = await mf.getD1Database(binding, name);
-  const applied = await migrate(db, path.resolve(folder, migrations_dir));
+  return { db: await mf.getD1Database(binding, name), migrations: path.resolve(folder, migrations_dir) };
+}
+
+async function prepareDatabase(host, run) {
+  const { db, migrations } = await database(host);
+  const applied = await migrate(db, migrations);
   await seed(db, run.seed);
   return applied;
 }
@@ -94,13 +99,25 @@ async function triggerCron({ mf, configs }) {
   }
 }
 
+/** The newest mails that were captured instead of sent. */
+async function outbox(host) {
+  const { db } = await database(host);
+  const { results } = await db.prepare("SELECT * FROM outbox_mails ORDER BY at DESC LIMIT 100").all();
+  return { mails: results.map((mail) => ({ ...mail, at: new Date(mail.at).toISOString() })) };
+}
+
+/** Method and path below /__dev/ → what answers. */
+const DEV_ROUTES = {
+  "/__dev/trigger/cron": ["POST", (host) => triggerCron(host).then(() => ({ triggered: "cron" }))],
+  "/__dev/outbox": ["GET", outbox],
+};
+
 async function answerDevRequest(host, request) {
-  const { pathname } = new URL(request.url);
-  if (pathname !== "/__dev/trigger/cron") return Response.json({ error: "no such route" }, { status: 404 });
-  if (request.method !== "POST") return Response.json({ error: "use POST" }, { status: 405 });
+  const [method, answer] = DEV_ROUTES[new URL(request.url).pathname] ?? [];
+  if (method === undefined) return Response.json({ error: "no such route" }, { status: 404 });
+  if (request.method !== method) return Response.json({ error: `use ${method}` }, { status: 405 });
   try {
-    await triggerCron(host);
-    return Response.json({ triggered: "cron" });
+    return Response.json(await answer(host));
   } catch (error) {
     return Response.json({ error: error.message }, { status: 500 });
   }

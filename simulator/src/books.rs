@@ -1,12 +1,17 @@
 //! What must be true of an account after every stored step. These books are kept from what is on disk
 //! and from what was asked, never from what the account says of itself.
 
+use crate::levels::{Levels, ended_by, key_free, worst_case};
 use crate::receipts::Receipts;
 use crate::rows::Rows;
 use crate::trace::fnv;
 use crate::view::{View, equal};
-use domain::account::{Command, Event, HOLD_TTL, HOLD_TTL_MAX, Hold, Refusal, Reply, Reserve};
+use domain::account::{
+    Account, BudgetRefusal, Command, Event, HOLD_TTL, HOLD_TTL_MAX, Hold, Key, LimitSource, Refusal, Reply,
+    Reserve,
+};
 use domain::identity::RequestId;
+use domain::notice::{THRESHOLDS, percent};
 use domain::price::{Tariff, Usage};
 use domain::time::Timestamp;
 use platform::resident::decode;
@@ -17,21 +22,22 @@ const TOLD_BYTES_MAX: usize = 160;
 
 #[derive(Default)]
 pub struct Books {
-    view: View,
+    view: View<Account>,
     /// Every call that ever had a hold, or was ended before it could have one.
     ended: BTreeSet<RequestId>,
     opened: BTreeSet<RequestId>,
     pub receipts: Receipts,
+    pub levels: Levels,
     last: (Vec<u8>, Vec<u8>),
 }
 
 /// One step: what it was asked, when, and what it made of what.
-struct Step<'a> {
-    command: &'a Command,
-    reply: &'a Reply,
+pub struct Step<'a> {
+    pub command: &'a Command,
+    pub reply: &'a Reply,
     /// The time as the account counts it, which never runs backwards.
-    now: Timestamp,
-    before: &'a View,
+    pub now: Timestamp,
+    pub before: &'a View<Account>,
 }
 
 impl Books {
@@ -51,13 +57,15 @@ impl Books {
         let step =
             Step { command: &asked, reply: &answered, now: now.max(before.head.last_seen), before: &before };
         if before.configuration().is_some() {
-            self.receipts.operation(&asked, step.now);
+            self.receipts.operation(&asked, &answered, step.now);
         }
         self.check_holds(&step, &events)?;
-        for event in events {
+        for event in &events {
             self.receipts.take(event, &asked)?;
         }
         self.view.check_counters()?;
+        self.levels.check(&step, &self.view, &self.receipts, &events)?;
+        self.check_notices(&step, &events)?;
         self.receipts.check_head(&self.view.head)?;
         self.check_refusal(&step)?;
         self.check_late_settlement(&step)?;
@@ -68,7 +76,7 @@ impl Books {
         self.opened.contains(&id)
     }
 
-    pub fn view(&self) -> &View {
+    pub fn view(&self) -> &View<Account> {
         &self.view
     }
 
@@ -96,6 +104,7 @@ impl Books {
                         return Err(format!("a hold appeared for {id} without a reserve"));
                     };
                     check_opened(step, id, hold, reserve, &self.view)?;
+                    self.levels.admitted(step, reserve, hold, &self.view)?;
                     if self.ended.contains(&id) || !self.opened.insert(id) {
                         return Err(format!("a second hold was opened for {id}, whose call had ended"));
                     }
@@ -116,16 +125,59 @@ impl Books {
         Ok(())
     }
 
-    /// Refused for money only where the worst case did not fit.
+    /// Refused for what a level has, only where that level does not have it.
     fn check_refusal(&self, step: &Step<'_>) -> Result<(), String> {
-        let (Command::Reserve(reserve), Reply::Refused(Refusal::Budget(_))) = (step.command, step.reply)
-        else {
+        let (Command::Reserve(reserve), Reply::Refused(refusal)) = (step.command, step.reply) else {
             return Ok(());
         };
-        let Some(free) = self.view.free() else { return Ok(()) };
-        let worst = cost(&reserve.tariff.dearest(), &reserve.worst_case).unwrap_or(i64::MAX);
+        match refusal {
+            Refusal::Budget(refusal) => self.check_budget_refusal(reserve, refusal),
+            Refusal::TooManyHolds(max) if self.view.head.open_holds < *max => {
+                Err(format!("refused, though {} of {max} calls are open", self.view.head.open_holds))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn check_budget_refusal(&self, reserve: &Reserve, refusal: &BudgetRefusal) -> Result<(), String> {
+        let configuration = self.view.configuration();
+        let key = configuration
+            .and_then(|known| known.keys.iter().find(|key| reserve.key.as_ref() == Some(&key.hash)));
+        let free = match refusal.figures.source {
+            LimitSource::User => self.view.free(),
+            LimitSource::Key => key.and_then(|key| key_free(&self.view, key)),
+            LimitSource::Tenant => return Ok(()),
+        };
+        let Some(free) = free else { return Ok(()) };
+        let worst = worst_case(reserve, reserve.worst_case.output, self.view.head.care.permille());
         if worst <= free && free >= 0 {
             return Err(format!("refused, though the worst case of {worst} fits the {free} that are free"));
+        }
+        Ok(())
+    }
+
+    /// P27: what is charged has been told of, and nothing else.
+    fn check_notices(&self, step: &Step<'_>, events: &[Event]) -> Result<(), String> {
+        for event in events {
+            let Event::Notice(notice) = event else { continue };
+            let reached = percent(notice.used, notice.limit);
+            if notice.percent > reached && !(notice.percent == 100 && matches!(step.reply, Reply::Refused(_)))
+            {
+                return Err(format!("a notice of {} per cent was raised at {reached}", notice.percent));
+            }
+        }
+        let (Some(old), Some(new)) = (step.before.head.periods.last(), self.view.head.periods.last()) else {
+            return Ok(());
+        };
+        let charged = old.opened_at == new.opened_at && old.charged != new.charged;
+        let Some(configuration) = self.view.configuration().filter(|_| charged) else { return Ok(()) };
+        let by_top_up = new.charged.saturating_sub(new.plan_used);
+        let limit = configuration.budget.saturating_add(self.view.head.top_up).saturating_add(by_top_up);
+        let reached = percent(new.charged, limit);
+        let due = THRESHOLDS.into_iter().filter(|threshold| *threshold <= reached).max().unwrap_or(0);
+        // Of a period that began in the same step nothing was due.
+        if new.notified < due && old.charged < new.charged {
+            return Err(format!("{reached} per cent are used, {} were told of", new.notified));
         }
         Ok(())
     }
@@ -150,7 +202,7 @@ impl Books {
             Command::Reserve(_) | Command::Checkpoint(_) | Command::Settle(_) | Command::Release(_)
         );
         let quiet = is_call || matches!(step.command, Command::Inspect | Command::Wake);
-        let period = |view: &View| view.head.periods.last().map(|period| period.opened_at);
+        let period = |view: &View<Account>| view.head.periods.last().map(|period| period.opened_at);
         if !quiet || period(step.before) != period(&self.view) {
             return Ok(());
         }
@@ -168,7 +220,7 @@ fn check_opened(
     id: RequestId,
     hold: &Hold,
     reserve: &Reserve,
-    after: &View,
+    after: &View<Account>,
 ) -> Result<(), String> {
     if reserve.request_id != id {
         return Err(format!("the reserve of {} opened a hold for {id}", reserve.request_id));
@@ -176,15 +228,17 @@ fn check_opened(
     if step.now >= reserve.valid_until {
         return Err(format!("an old reserve opened a hold for {id}"));
     }
-    let may_clamp = reserve.clamp || after.configuration().is_some_and(|configuration| configuration.clamp);
+    let of_key = |key: &Key| key.clamp && reserve.key.as_ref() == Some(&key.hash);
+    let may_clamp = reserve.clamp
+        || after.configuration().is_some_and(|known| known.clamp || known.keys.iter().any(of_key));
     if hold.output_ceiling > reserve.worst_case.output
         || (!may_clamp && hold.output_ceiling != reserve.worst_case.output)
     {
         return Err(format!("the hold of {id} has another output ceiling than asked"));
     }
-    let worst = Usage { output: hold.output_ceiling, ..reserve.worst_case };
     let amount = hold.amount().get();
-    equal("a hold's amount", amount, cost(&reserve.tariff.dearest(), &worst).unwrap_or(i64::MAX))?;
+    let care = after.head.care.permille();
+    equal("a hold's amount", amount, worst_case(reserve, hold.output_ceiling, care))?;
     let free = after.free().unwrap_or(i64::MIN);
     if free < 0 {
         return Err(format!("{id} was admitted with {amount}, which is {} more than was free", -free));
@@ -221,6 +275,15 @@ fn check_end(step: &Step<'_>, id: RequestId, hold: &Hold, events: &[Event]) -> R
         _ => None,
     });
     let rows: Vec<_> = rows.collect();
+    if hold.of_amount {
+        // Its report tells what it cost.
+        let by_its_end = hold.deadline <= step.now || ended_by(step.command) == Some(id);
+        return match rows.as_slice() {
+            [] if by_its_end => Ok(()),
+            [_] if matches!(step.command, Command::Settle(_)) => Ok(()),
+            _ => Err(format!("the hold of {id}, of a stated amount, did not end as it must")),
+        };
+    }
     if hold.deadline <= step.now {
         return match rows.as_slice() {
             [row] if row.usage == hold.so_far && row.estimated => Ok(()),

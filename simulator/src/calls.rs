@@ -36,7 +36,6 @@ pub struct Facts {
     pub answer: Answered,
     /// Output tokens and events that were handed to the product.
     pub delivered_output: u64,
-    pub last_delta: u64,
     /// The provider's own count, as handed to the product.
     pub reported: Option<Usage>,
     /// The whole answer came, and its end.

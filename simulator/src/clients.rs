@@ -110,7 +110,7 @@ fn request(world: &World, account: usize) -> Request<Bytes> {
     body.push('}');
     let mut request = Request::post("/v1/chat/completions")
         .header("content-type", "application/json")
-        .header("authorization", format!("Bearer {}", world.accounts[account].key));
+        .header("authorization", format!("Bearer {}", dice.pick(&world.accounts[account].keys).text));
     if dice.one_in(4) {
         request = request.header("x-budget-clamp", "allow");
     }

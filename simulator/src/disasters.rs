@@ -2,6 +2,8 @@
 
 use crate::world::{NATURE, PROXIES, World};
 use core::time::Duration;
+use domain::state_machine::StateMachine;
+use domain::tenant_pool::TenantPool;
 use std::rc::Rc;
 
 /// When a disaster comes, counted from the world's beginning.
@@ -20,6 +22,9 @@ pub fn start(world: &Rc<World>) {
     }
     for _ in 0..dice.between(disasters.database_outages) {
         world.work(NATURE, Box::pin(take_the_database_away(world.clone())));
+    }
+    for _ in 0..dice.between(disasters.cut_offs) {
+        world.work(NATURE, Box::pin(cut_a_machine_off(world.clone())));
     }
     for _ in 0..dice.between(disasters.clock_jumps) {
         world.work(NATURE, Box::pin(jump(world.clone())));
@@ -41,6 +46,25 @@ async fn kill_a_machine(world: Rc<World>) {
     if !keys.is_empty() {
         world.machine_dies(world.dice.disasters.pick(&keys), "machine died of itself");
     }
+}
+
+/// Mostly a pool: an account is one user's trouble, a pool is everybody's.
+async fn cut_a_machine_off(world: Rc<World>) {
+    comes(&world).await;
+    let dice = &world.dice.disasters;
+    let mut keys = world.keys();
+    if dice.one_in(2) {
+        keys.retain(|key| key.0 == TenantPool::KIND);
+    }
+    if keys.is_empty() {
+        return;
+    }
+    let key = dice.pick(&keys).clone();
+    world.statistics.count("machines cut off");
+    world.note(None, "cut off", 0, || key.1.clone());
+    world.cut_off.borrow_mut().insert(key.clone());
+    world.executor.sleep_ms(dice.between(OUTAGE_MS)).await;
+    world.cut_off.borrow_mut().remove(&key);
 }
 
 async fn take_the_database_away(world: Rc<World>) {

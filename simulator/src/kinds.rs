@@ -5,6 +5,7 @@ use crate::hosted::{Host, Hosted};
 use crate::mutants::Mutant;
 use domain::account::Account;
 use domain::state_machine::{Codec, StateMachine};
+use domain::tenant_pool::TenantPool;
 use platform::resident::decode;
 use platform::{Platform, PlatformError};
 
@@ -16,6 +17,7 @@ pub fn machine(kind: &'static str, mutant: &Mutant) -> Box<dyn Hosted> {
     match (kind, mutant.machine) {
         (kind, Some((broken, build))) if kind == broken => build(),
         (Account::KIND, _) => Box::<Host<Account>>::default(),
+        (TenantPool::KIND, _) => Box::<Host<TenantPool>>::default(),
         (other, _) => panic!("the simulator has no machine of kind {other}"),
     }
 }
@@ -29,6 +31,7 @@ pub async fn deliver(
 ) -> Result<(), PlatformError> {
     match kind {
         Account::KIND => billing::outbox::of_account(platform, name, decoded(events)?).await,
+        TenantPool::KIND => billing::outbox::of_pool(platform, name, decoded(events)?).await,
         other => panic!("nobody takes the events of {other}"),
     }
 }

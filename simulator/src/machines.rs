@@ -11,6 +11,7 @@ use crate::world::{MACHINES, World};
 use core::time::Duration;
 use domain::account::Account;
 use domain::state_machine::StateMachine;
+use domain::tenant_pool::TenantPool;
 use domain::time::Timestamp;
 use platform::PlatformError;
 use platform::resident::Write;
@@ -19,6 +20,8 @@ use std::rc::Rc;
 /// As on Workers: how long events wait for others, and after a failed delivery for the next try.
 const DELIVERY_DELAY: Duration = Duration::from_secs(2);
 const DELIVERY_RETRY: Duration = Duration::from_secs(10);
+/// The kind of a pool's parts that a broken host forgets.
+const LEASE: u8 = 1;
 /// How often an alarm looks at the clock on the wall, which may jump.
 const ALARM_LOOKS_MS: u64 = 150_000;
 /// How often a delivery looks whether another one has ended.
@@ -143,22 +146,55 @@ impl World {
 
     fn witness(&self, key: &Key, command: &[u8], reply: &[u8], now: Timestamp) {
         self.statistics.count("steps");
-        if key.0 != Account::KIND {
-            return;
+        match key.0 {
+            Account::KIND => self.witness_account(key, command, reply, now),
+            TenantPool::KIND => self.witness_pool(key, command, reply),
+            _ => {}
         }
-        let account = self.account_of(&key.1);
-        let mut books = self.books.borrow_mut();
-        let Some(books) = books.get_mut(&key.1) else { return };
+    }
+
+    fn witness_account(&self, key: &Key, command: &[u8], reply: &[u8], now: Timestamp) {
+        let Some(account) = self.account_of(&key.1) else { return };
+        let mut all = self.books.borrow_mut();
+        let Some(books) = all.get_mut(&key.1) else { return };
         let seen = self.machine(key, |machine| books.witness(command, reply, machine.hosted.rows(), now));
-        self.note(account, "step", books.fingerprint(), || books.told());
-        self.check(account, seen);
+        self.note(Some(account), "step", books.fingerprint(), || books.told());
+        self.check(Some(account), seen);
+        let pool = &self.tenants[self.accounts[account].tenant].pool;
+        let mut pools = self.pools.borrow_mut();
+        let Some(pool) = pools.get_mut(pool) else { return };
+        for _ in 0..core::mem::take(&mut books.levels.just_permitted) {
+            self.check(Some(account), pool.admitted(self.wall(), self.skew_between_ms()));
+        }
+        let tenant = self.accounts[account].tenant;
+        self.check(None, pool.check_accounts(self.accounts_of(tenant).map(|a| (a.id, &all[&a.name]))));
+    }
+
+    fn witness_pool(&self, key: &Key, command: &[u8], reply: &[u8]) {
+        let mut pools = self.pools.borrow_mut();
+        let (Some(tenant), Some(pool)) =
+            (self.tenants.iter().position(|tenant| tenant.pool == key.1), pools.get_mut(&key.1))
+        else {
+            return;
+        };
+        let seen = self.machine(key, |machine| pool.witness(command, reply, machine.hosted.rows()));
+        self.note(None, "pool", pool.fingerprint(), || format!("T{tenant} {}", pool.told()));
+        self.check(None, seen);
+        let all = self.books.borrow();
+        self.check(None, pool.check_accounts(self.accounts_of(tenant).map(|a| (a.id, &all[&a.name]))));
     }
 
     /// Memory and tasks are gone. The alarm is stored with the rows: it rings wherever the machine starts again.
     pub fn machine_dies(self: &Rc<Self>, key: &Key, where_: &'static str) -> PlatformError {
         self.statistics.count(where_);
         self.note(self.account_of(&key.1), "machine dies", 0, || where_.to_owned());
+        let forgets = self.mutant.host == HostFlaw::ForgetsAPoolsLease && key.0 == TenantPool::KIND;
         let host = self.machine(key, |machine| {
+            if forgets {
+                let parts = &mut machine.hosted.rows_mut().parts;
+                let lease = parts.keys().find(|part| part.kind == LEASE).copied();
+                lease.map(|lease| parts.remove(&lease));
+            }
             machine.hosted.forget();
             machine.delivering = false;
             machine.host

@@ -21,6 +21,8 @@ pub enum HostFlaw {
     TearsItsStore,
     /// Answers, and dies before it has stored.
     RepliesBeforeItStores,
+    /// Starts a pool again without one of its leases.
+    ForgetsAPoolsLease,
     /// What is left for after the response is never done.
     ForgetsBackgroundTasks,
 }

@@ -87,7 +87,7 @@ impl World {
 async fn carry(world: Rc<World>, key: Key, command: Vec<u8>, fate: Fate, sender: Option<Sender<Answer>>) {
     let sent_at = world.wall();
     world.executor.sleep_ms(fate.there_ms).await;
-    if fate.lost_there {
+    if fate.lost_there || (world.cut_off.borrow().contains(&key) && !world.healed.get()) {
         world.statistics.count("messages lost");
         world.note(world.account_of(&key.1), "message lost", 0, String::new);
         return silence(&world, sender).await;

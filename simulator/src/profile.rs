@@ -4,6 +4,7 @@
 #[derive(Debug)]
 pub struct Profile {
     pub name: &'static str,
+    pub tenants: (u64, u64),
     pub accounts: (u64, u64),
     /// In some worlds there are [`LARGE_TIMES`] as many.
     pub clients: (u64, u64),
@@ -46,18 +47,26 @@ pub struct Disasters {
     pub host_kills: (u64, u64),
     pub machine_kills: (u64, u64),
     pub database_outages: (u64, u64),
+    /// Machines that nobody reaches for minutes.
+    pub cut_offs: (u64, u64),
     /// All clocks jump ahead by up to five weeks.
     pub clock_jumps: (u64, u64),
 }
 
 const CALM: Faults =
     Faults { lost: 0, delayed: 0, repeated: 0, machine_dies: 0, database_fails: 0, host_dies: 0, skew_ms: 0 };
-const NO_DISASTERS: Disasters =
-    Disasters { host_kills: (0, 0), machine_kills: (0, 0), database_outages: (0, 0), clock_jumps: (0, 0) };
+const NO_DISASTERS: Disasters = Disasters {
+    host_kills: (0, 0),
+    machine_kills: (0, 0),
+    database_outages: (0, 0),
+    cut_offs: (0, 0),
+    clock_jumps: (0, 0),
+};
 
 /// Nothing breaks but the upstream: whatever a call is charged must be exact.
 pub static CALM_WORLD: Profile = Profile {
     name: "calm",
+    tenants: (1, 2),
     accounts: (1, 3),
     clients: (1, 3),
     calls_per_client: (1, 5),
@@ -73,6 +82,7 @@ pub static CALM_WORLD: Profile = Profile {
 /// Hosts die at every point of a call, machines at every point of a step; messages go astray.
 pub static CRASHES: Profile = Profile {
     name: "crashes",
+    tenants: (1, 2),
     accounts: (2, 4),
     clients: (1, 3),
     calls_per_client: (2, 6),
@@ -92,6 +102,7 @@ pub static CRASHES: Profile = Profile {
         host_kills: (0, 2),
         machine_kills: (0, 3),
         database_outages: (0, 1),
+        cut_offs: (0, 1),
         clock_jumps: (0, 0),
     },
     odd_answer_one_in: 3,
@@ -101,7 +112,8 @@ pub static CRASHES: Profile = Profile {
 /// Many callers want the last euros of one account at once.
 pub static CONTENTION: Profile = Profile {
     name: "contention",
-    accounts: (1, 2),
+    tenants: (1, 1),
+    accounts: (1, 4),
     clients: (4, 8),
     calls_per_client: (1, 3),
     budget_in_calls: (1, 6),
@@ -116,6 +128,7 @@ pub static CONTENTION: Profile = Profile {
 /// Months pass, also in the middle of calls; resets by hand; clocks that disagree.
 pub static PERIODS: Profile = Profile {
     name: "periods",
+    tenants: (1, 2),
     accounts: (1, 3),
     clients: (1, 3),
     calls_per_client: (2, 6),
@@ -135,6 +148,7 @@ pub static PERIODS: Profile = Profile {
         host_kills: (0, 1),
         machine_kills: (0, 1),
         database_outages: (0, 0),
+        cut_offs: (0, 1),
         clock_jumps: (1, 6),
     },
     odd_answer_one_in: 4,
@@ -144,7 +158,8 @@ pub static PERIODS: Profile = Profile {
 /// Everything comes again, up to five times, at once or a day later, and in another order.
 pub static REPEATS: Profile = Profile {
     name: "repeats",
-    accounts: (1, 2),
+    tenants: (1, 1),
+    accounts: (1, 3),
     clients: (1, 3),
     calls_per_client: (2, 4),
     budget_in_calls: (3, 20),
@@ -159,7 +174,8 @@ pub static REPEATS: Profile = Profile {
 /// The database is away for long, and outboxes fill up.
 pub static BACKLOG: Profile = Profile {
     name: "backlog",
-    accounts: (1, 2),
+    tenants: (1, 2),
+    accounts: (1, 3),
     clients: (1, 3),
     calls_per_client: (3, 8),
     budget_in_calls: (10, 80),
@@ -170,6 +186,7 @@ pub static BACKLOG: Profile = Profile {
         host_kills: (0, 1),
         machine_kills: (1, 4),
         database_outages: (1, 4),
+        cut_offs: (0, 2),
         clock_jumps: (0, 1),
     },
     odd_answer_one_in: 5,

@@ -6,9 +6,11 @@ use crate::mutants::Mutant;
 use crate::profile::Profile;
 use crate::statistics::Counts;
 use crate::world::{NATURE, Setting, Violation, World};
-use crate::{clients, database, disasters, operators, setting, verdict};
+use crate::{clients, database, directory, disasters, operators, scheduler, setting, verdict};
 use core::time::Duration;
-use domain::account::{HOLD_TTL_MAX, RESERVE_VALIDITY};
+use domain::account::{Account, Command, HOLD_TTL_MAX, RESERVE_VALIDITY};
+use domain::state_machine::StateMachine;
+use platform::resident::encode;
 use rusqlite::Connection;
 use std::rc::Rc;
 
@@ -40,10 +42,9 @@ pub fn run(
 ) -> (Connection, Outcome) {
     let database = database::World::begin(connection);
     let dice = Dice::new(seed, "setting");
-    let start = setting::start(&dice);
-    let customers = setting::customers(&dice, profile);
-    setting::furnish(&database, &dice, &customers, start);
-    let world = World::new(&Setting { seed, profile, mutant, recording }, database, start, customers);
+    let begins = setting::of(&dice, profile);
+    setting::furnish(&database, &dice, &begins);
+    let world = World::new(&Setting { seed, profile, mutant, recording }, database, begins);
     live(&world);
     if !world.is_violated() {
         verdict::pronounce(&world);
@@ -66,7 +67,7 @@ pub fn run(
 }
 
 fn live(world: &Rc<World>) {
-    world.work(NATURE, Box::pin(operators::introduce(world.clone())));
+    world.work(NATURE, Box::pin(directory::introduce(world.clone())));
     until_done(world);
     clients::start(world);
     operators::start(world);
@@ -95,7 +96,7 @@ fn heal(world: &Rc<World>) {
         call.is_over();
     }
     world.jump(HEALING_TAKES);
-    operators::run_once(world);
+    scheduler::run_once(world);
     settle_down(world);
     for _ in 0..ROUNDS_MAX {
         for key in world.keys() {
@@ -103,12 +104,23 @@ fn heal(world: &Rc<World>) {
         }
         settle_down(world);
     }
+    recall_everything(world);
     for key in world.keys() {
         let left = world.undelivered(&key);
         if left > 0 {
             world.violated(world.account_of(&key.1), format!("{left} events are never delivered"));
         }
     }
+}
+
+/// Everybody gives back what they lease and do not need; notices leave.
+fn recall_everything(world: &Rc<World>) {
+    for account in &world.accounts {
+        // A machine that dies no more answers.
+        let _ = world.step_and_arm(&(Account::KIND, account.name.clone()), &encode(&Command::GiveBack), None);
+    }
+    scheduler::run_once(world);
+    settle_down(world);
 }
 
 /// Until nothing moves any more.

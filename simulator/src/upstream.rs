@@ -135,7 +135,6 @@ impl Rest {
             self.world.executor.sleep_ms(delta.after_ms).await;
             let mut facts = self.call.facts.borrow_mut();
             facts.delivered_output += delta.tokens;
-            facts.last_delta = delta.tokens;
             return Some(Ok(delta_event(delta.tokens).into()));
         }
         match self.ending.take()? {

@@ -9,13 +9,11 @@ use domain::identity::RequestId;
 use domain::money::NanoEur;
 use domain::price::Usage;
 use platform::{Row, Statement};
+use std::collections::BTreeMap;
 
 const ROWS: &str = "
 SELECT request_id, kind, cost_nano_eur, overrun_nano_eur, tokens_input, tokens_output, period_opened_at, outcome
 FROM usage_logs WHERE account_id = ?1";
-
-/// Of our four-byte words.
-const TEXT_PER_CERTAIN_TOKEN: u64 = 4;
 
 pub fn pronounce(world: &World) {
     let books = world.books.borrow();
@@ -25,6 +23,11 @@ pub fn pronounce(world: &World) {
         world.check(Some(at), rows_are_all_there(world, &customer.name, books));
         world.check(Some(at), configuration_arrived(world, &customer.name, books));
     }
+    for tenant in 0..world.tenants.len() {
+        world.check(None, nothing_is_stranded(world, tenant));
+        world.check(None, pools_limits_arrived(world, tenant));
+    }
+    world.check(None, notices_were_delivered(world));
     for call in world.calls.borrow().iter() {
         let books = &books[&world.accounts[call.account].name];
         let Some(id) = call.facts.borrow().request_id else { continue };
@@ -40,6 +43,72 @@ fn nothing_is_held(books: &Books) -> Result<(), String> {
         Some((id, hold)) => Err(format!("the hold of {id} is never ended: {hold:?}")),
         None => Ok(()),
     }
+}
+
+/// When everybody has given back: what a pool counts in its period is what was used.
+fn nothing_is_stranded(world: &World, tenant: usize) -> Result<(), String> {
+    let (pools, books) = (world.pools.borrow(), world.books.borrow());
+    let pool = pools[&world.tenants[tenant].pool].view();
+    let period = &pool.head.period;
+    for account in world.accounts_of(tenant) {
+        let view = books[&account.name].view();
+        let (share, terms) = (&view.head.tenant, view.configuration().and_then(|known| known.pool.as_ref()));
+        let told =
+            terms.is_some_and(|pool| pool.money) && share.confirmed && share.opened_at == period.opened_at;
+        if told && pool.head.last_seen < period.ends_at {
+            equal("reserved for ever", share.reserved.get(), 0)?;
+            let counted = pool.figure(account.id, period.opened_at);
+            equal("what a pool counts for an account in the end", counted, share.used.get().max(0))?;
+        }
+    }
+    Ok(())
+}
+
+fn pools_limits_arrived(world: &World, tenant: usize) -> Result<(), String> {
+    let tenant = &world.tenants[tenant];
+    let query = |sql| {
+        let rows = world.database.query(&Statement::new(sql).bind(tenant.id.as_str()));
+        rows.map_err(|error| error.to_string())
+    };
+    if !query("SELECT version FROM pending_pool_pushes WHERE tenant_id = ?1")?.is_empty() {
+        return Err("a tenant's limits are pending for ever".into());
+    }
+    let rows = query("SELECT configuration_version, budget_nano_eur FROM tenants WHERE id = ?1")?;
+    let said = rows.first().ok_or("the tenant is gone")?;
+    let pools = world.pools.borrow();
+    let known = pools[&tenant.pool].view().configuration().ok_or("the pool was never configured")?;
+    equal("the pool's limits", known.version as i64, said.integer("configuration_version").unwrap_or(-1))?;
+    let budget = said.optional_integer("budget_nano_eur").map_err(|error| error.to_string())?;
+    if known.budget.map(NanoEur::get) == budget { Ok(()) } else { Err("the pool's budget is another".into()) }
+}
+
+const NOTICES: &str = "
+SELECT n.id, SUM(d.status = 'delivered') AS delivered, COUNT(d.target) AS deliveries
+FROM notices n LEFT JOIN deliveries d ON d.notice_id = n.id GROUP BY n.id";
+
+/// P27: what was raised is there, each once under its own id, and a user's mail has left.
+fn notices_were_delivered(world: &World) -> Result<(), String> {
+    let (books, pools) = (world.books.borrow(), world.pools.borrow());
+    let mut raised = BTreeMap::new();
+    for (name, books) in books.iter() {
+        raised.extend(books.receipts.notices().map(|notice| (notice.id(name).to_string(), true)));
+    }
+    for tenant in &world.tenants {
+        let notices = pools[&tenant.pool].notices();
+        raised.extend(notices.map(|notice| (notice.id(&tenant.id).to_string(), false)));
+    }
+    let rows = world.database.query(&Statement::new(NOTICES)).map_err(|error| error.to_string())?;
+    equal("the number of notices", rows.len() as i64, raised.len() as i64)?;
+    for row in rows {
+        let id = text(&row, "id");
+        let to_a_user = raised.get(&id).ok_or_else(|| format!("nobody raised the notice {id}"))?;
+        // Tenants have no admins here, so that theirs reach nobody.
+        let delivered = row.integer("delivered").unwrap_or(-1);
+        if *to_a_user && delivered != 1 {
+            return Err(format!("the notice {id} was delivered {delivered} times: {row:?}"));
+        }
+    }
+    Ok(())
 }
 
 /// What was told and what the database holds are the same rows.
@@ -139,9 +208,7 @@ fn judge_expired(call: &Call, facts: &Facts, row: &UsageRow) -> Result<(), Strin
         return Err(format!("its hold expired, though nothing stood in the way of its end: {facts:?}"));
     }
     if let Some(settled) = facts.settled {
-        // A late settlement that changes no money changes no row; whether there was money to change, the books
-        // checked when it came.
-        return match cost(&row.tariff, &settled) >= cost(&row.tariff, &row.usage) {
+        return match settled == row.usage {
             true => Ok(()),
             false => Err(format!("{settled:?} was settled and acknowledged, {:?} is charged", row.usage)),
         };
@@ -157,14 +224,7 @@ fn judge_settled(call: &Call, facts: &Facts, row: &UsageRow) -> Result<(), Strin
     if is_free(facts) && !(facts.answer == Answered::Stream && row.outcome == "client_closed") {
         return Err(format!("nothing was served, but {:?} is charged", row.usage));
     }
-    // The event that goes beyond a hold is not passed on, and not counted.
-    let unseen = if row.outcome == "stopped_at_hold" { facts.last_delta } else { 0 };
-    let mut served = facts.delivered_output.saturating_sub(unseen);
-    if facts.reported.is_some_and(|usage| usage.total() == 0) {
-        // A stream whose provider reports nothing is charged what was certainly produced: a token for 16 bytes.
-        served /= TEXT_PER_CERTAIN_TOKEN;
-    }
-    if row.usage.total_output() < served && !honest(facts, row) {
+    if row.usage.total_output() < facts.delivered_output && !honest(facts, row) {
         return Err(format!("too few tokens are charged as {}: {:?}; {facts:?}", row.outcome, row.usage));
     }
     let exact = facts.reported.filter(|usage| usage.total() > 0 && facts.complete);

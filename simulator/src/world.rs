@@ -5,9 +5,11 @@ use crate::calls::Call;
 use crate::database;
 use crate::dice::Dice;
 use crate::executor::{Executor, Group};
-use crate::machines::Machine;
+use crate::machines::{Key, Machine};
 use crate::mutants::Mutant;
+use crate::pool_books::PoolBooks;
 use crate::profile::Profile;
+use crate::setting;
 use crate::statistics::Statistics;
 use crate::trace::Trace;
 use core::cell::{Cell, RefCell};
@@ -15,7 +17,7 @@ use domain::account::RESERVE_VALIDITY;
 use domain::identity::{AccountId, RequestId};
 use domain::time::Timestamp;
 use futures_util::future::LocalBoxFuture;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 /// The network, the clients, the weather: what no crash ends.
@@ -39,8 +41,13 @@ pub struct World {
     pub database_down: Cell<bool>,
     pub dice: AllDice,
     pub accounts: Vec<Customer>,
-    pub machines: RefCell<BTreeMap<(&'static str, String), Machine>>,
+    pub tenants: Vec<Tenant>,
+    /// Machines that cannot be reached for a while.
+    pub cut_off: RefCell<BTreeSet<Key>>,
+    pub machines: RefCell<BTreeMap<Key, Machine>>,
     pub books: RefCell<BTreeMap<String, Books>>,
+    /// By the pools' names.
+    pub pools: RefCell<BTreeMap<String, PoolBooks>>,
     pub calls: RefCell<Vec<Rc<Call>>>,
     pub statistics: Statistics,
     /// Faults happen as long as this is false.
@@ -55,12 +62,32 @@ pub struct World {
     violation: RefCell<Option<Violation>>,
 }
 
-/// A user with a key, and an account that they share with nobody but their own clients.
+/// A customer of ours with users of its own, and with limits that they share, if it has any.
+pub struct Tenant {
+    pub id: String,
+    /// Its pool's name.
+    pub pool: String,
+    pub zone: &'static str,
+    pub reset_day: i64,
+    pub budget_at_first: Option<i64>,
+    pub requests_per_minute: Option<i64>,
+    pub tokens_per_minute: Option<i64>,
+}
+
+/// A user with keys, and an account that they share with nobody but their own clients.
 pub struct Customer {
     pub id: AccountId,
     pub name: String,
-    pub key: String,
+    pub tenant: usize,
+    pub keys: Vec<CustomersKey>,
     pub budget_at_first: i64,
+}
+
+pub struct CustomersKey {
+    pub text: String,
+    pub budget: Option<i64>,
+    pub requests_per_minute: Option<i64>,
+    pub clamp: bool,
 }
 
 /// A promise that this world broke.
@@ -105,13 +132,9 @@ pub struct Setting {
 }
 
 impl World {
-    pub fn new(
-        setting: &Setting,
-        database: database::World,
-        start: Timestamp,
-        accounts: Vec<Customer>,
-    ) -> Rc<Self> {
+    pub fn new(setting: &Setting, database: database::World, begins: setting::Setting) -> Rc<Self> {
         let (seed, dice) = (setting.seed, AllDice::new(setting.seed));
+        let setting::Setting { start, tenants, customers: accounts } = begins;
         let skew_ms = setting.profile.faults.skew_ms;
         let skew_ms =
             if dice.machines.one_in(ABSURD_SKEW_ONE_IN) { skew_ms * ABSURD_SKEW_TIMES } else { skew_ms };
@@ -125,7 +148,10 @@ impl World {
             dice,
             skew_ms,
             books: RefCell::new(accounts.iter().map(|a| (a.name.clone(), Books::default())).collect()),
+            pools: RefCell::new(tenants.iter().map(|t| (t.pool.clone(), PoolBooks::default())).collect()),
             accounts,
+            tenants,
+            cut_off: RefCell::default(),
             machines: RefCell::default(),
             calls: RefCell::default(),
             statistics: Statistics::default(),
@@ -177,6 +203,11 @@ impl World {
         u128::from(2 * self.skew_ms) >= RESERVE_VALIDITY.as_millis()
     }
 
+    /// How far two hosts' clocks are apart at most.
+    pub fn skew_between_ms(&self) -> u64 {
+        2 * self.skew_ms
+    }
+
     /// Whether a fault of this frequency strikes now.
     pub fn strikes(&self, dice: &Dice, one_in: u64) -> bool {
         dice.one_in(one_in) && !self.healed.get()
@@ -191,6 +222,10 @@ impl World {
         self.note(None, "host dies", u64::from(host), || format!("H{host}: {why}"));
         self.forget_skew(host);
         self.executor.kill(host);
+    }
+
+    pub fn accounts_of(&self, tenant: usize) -> impl Iterator<Item = &Customer> {
+        self.accounts.iter().filter(move |account| account.tenant == tenant)
     }
 
     pub fn account_of(&self, name: &str) -> Option<usize> {

@@ -118,6 +118,7 @@ Running on {url}
   models           {upstream}
   all facts        {}
   cron             cargo xtask dev --trigger cron   (POST {url}/__dev/trigger/cron)
+  mails            {url}/__dev/outbox
 
 Try it:
   curl {base_url}/chat/completions -H 'Authorization: Bearer {api_key}' -H 'Content-Type: application/json' \\

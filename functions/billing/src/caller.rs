@@ -16,6 +16,8 @@ pub enum Scope {
     UsageWrite,
     UsersWrite,
     TenantsWrite,
+    ReconciliationRead,
+    ReconciliationWrite,
 }
 
 impl Scope {
@@ -26,6 +28,8 @@ impl Scope {
             Self::UsageWrite => "usage:write",
             Self::UsersWrite => "users:write",
             Self::TenantsWrite => "tenants:write",
+            Self::ReconciliationRead => "reconciliation:read",
+            Self::ReconciliationWrite => "reconciliation:write",
         }
     }
 }
@@ -55,6 +59,15 @@ impl Caller {
     /// Whether the client serves every tenant.
     pub const fn is_platform_wide(&self) -> bool {
         self.key.tenant_id.is_none()
+    }
+
+    /// Refuses a client of one tenant, whose books these are not.
+    pub fn check_platform_wide(&self) -> Result<(), Problem> {
+        if self.is_platform_wide() {
+            return Ok(());
+        }
+        let message = "This API key is one tenant's, and this concerns all. Use a platform-wide key.";
+        Err(Problem::forbidden("platform_only", message))
     }
 
     pub fn tenant_id(&self) -> Option<&str> {

@@ -6,6 +6,9 @@ mod ledger;
 mod new_api_key;
 pub mod outbox;
 mod routes;
+mod usage_csv;
+mod usage_filter;
+mod usage_view;
 
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]
 mod on_workers;
@@ -28,6 +31,10 @@ async fn route(platform: &impl Platform, request: &Request<Bytes>) -> Result<Res
         ("POST", ["api", "check-budget"]) => routes::budget::check(platform, request).await,
         ("POST", ["api", "usage", "log"]) => routes::usage::log(platform, request).await,
         ("GET", ["api", "usage"]) => routes::usage::list(platform, request).await,
+        ("GET", ["api", "usage", "summary"]) => routes::usage::summary(platform, request).await,
+        ("GET", ["api", "usage", "export"]) => routes::usage::export(platform, request).await,
+        ("POST", ["api", "provider-bills"]) => routes::provider_bills::import(platform, request).await,
+        ("GET", ["api", "reconciliation"]) => routes::reconciliation::show(platform, request).await,
         ("POST", ["api", "users"]) => routes::users::create(platform, request).await,
         ("PATCH", ["api", "users", id]) => routes::users::update(platform, request, id).await,
         ("GET", ["api", "users", id, "budget"]) => routes::budget::show(platform, request, id).await,
@@ -36,6 +43,11 @@ async fn route(platform: &impl Platform, request: &Request<Bytes>) -> Result<Res
             routes::keys::revoke(platform, request, id, key).await
         }
         ("PATCH", ["api", "tenants", id]) => routes::tenants::update(platform, request, id).await,
+        ("POST", ["api", "tenants", id, "webhooks"]) => routes::webhooks::create(platform, request, id).await,
+        ("GET", ["api", "tenants", id, "webhooks"]) => routes::webhooks::list(platform, request, id).await,
+        ("DELETE", ["api", "tenants", id, "webhooks", webhook]) => {
+            routes::webhooks::delete(platform, request, id, webhook).await
+        }
         _ => Err(Problem::no_such_route(request.method(), path).into()),
     }
 }

@@ -5,10 +5,14 @@ mod scene;
 use scene::{KEY_OF_OTHER, READING_KEY, Scene};
 use serde_json::{Value, json};
 
-const ROUTES: [(&str, &str); 9] = [
+const ROUTES: [(&str, &str); 13] = [
     ("POST", "/api/check-budget"),
     ("POST", "/api/usage/log"),
     ("GET", "/api/usage"),
+    ("GET", "/api/usage/summary"),
+    ("GET", "/api/usage/export"),
+    ("POST", "/api/provider-bills"),
+    ("GET", "/api/reconciliation"),
     ("POST", "/api/users"),
     ("PATCH", "/api/users/x"),
     ("GET", "/api/users/x/budget"),
@@ -61,6 +65,8 @@ fn p22_a_key_of_one_tenant_sees_no_other() {
         ),
         ("GET", format!("/api/usage?user_id={}", user.id), Value::Null),
         ("GET", "/api/usage?tenant_id=demo".to_owned(), Value::Null),
+        ("GET", "/api/usage/summary?tenant_id=demo".to_owned(), Value::Null),
+        ("GET", format!("/api/usage/export?user_id={}", user.id), Value::Null),
         (
             "POST",
             "/api/users".to_owned(),

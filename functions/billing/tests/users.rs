@@ -30,6 +30,8 @@ fn admitted(scene: &Scene, user: &User, key: &str) -> Result<(), Refusal> {
         choices: 1,
         served: Served::default(),
         tags: Vec::new(),
+        grant: None,
+        amount: None,
     }));
     match block_on(scene.platform.apply::<Account>(&user.id, command)).unwrap() {
         Reply::Reserved(_) => Ok(()),
@@ -78,7 +80,7 @@ fn a_product_fills_in_what_the_request_leaves_out() {
     let configuration = block_on(store::configuration::load(&scene.platform, account, scene.platform.now()))
         .unwrap()
         .unwrap();
-    assert_eq!(configuration.requests_per_minute, Some(7));
+    assert_eq!(configuration.rates.requests_per_minute, Some(7));
     assert!(!configuration.models.allows("b"));
 }
 

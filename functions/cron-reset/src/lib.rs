@@ -1,24 +1,36 @@
-//! Schedules: tells accounts what they have not heard, lets due accounts begin their new period, prunes.
+//! Schedules: tells accounts what they have not heard, lets due accounts begin their new period, wakes
+//! sleeping ones, sends notices, prunes. `jobs.rs` is the list.
 //!
-//! Accounts reset themselves on their first command after the boundary, so nothing depends on this being
-//! on time; it makes the views true. Running it twice, or twice at once, changes nothing.
+//! Nothing depends on a run being on time: accounts reset themselves on their first command after the
+//! boundary, and end holds by themselves. Running it twice, or twice at once, changes nothing.
 
+mod allowance;
+mod deliveries;
 mod due_accounts;
+mod jobs;
+mod mail;
+mod notices;
 mod pending_changes;
+mod pruning;
+mod run;
+mod sleeping_accounts;
+mod webhook;
 
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]
 mod on_workers;
 
+pub use jobs::Slice;
+pub use run::{JobSummary, Summary};
+
 use bytes::Bytes;
-use core::time::Duration;
 use http::{Request, Response};
 use http_api::{Failure, Problem, ProblemShape};
-use platform::{Body, Platform, PlatformError};
+use platform::{Body, Platform};
 
-/// Accounts asked at the same time.
+/// Accounts asked, and messages sent, at the same time.
 const AT_ONCE: usize = 6;
-/// How long log-in counts are kept; longer than any window they count for.
-const LOGIN_ATTEMPTS_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
+/// Questions to the host in one run: below the 1,000 subrequests that Workers allows an invocation.
+pub const QUESTIONS_PER_RUN: usize = 900;
 
 pub async fn handle(platform: &impl Platform, request: Request<Bytes>) -> Response<Body> {
     let id = http_api::new_request_id(platform);
@@ -33,32 +45,12 @@ fn route(request: &Request<Bytes>) -> Result<Response<Body>, Failure> {
     }
 }
 
-/// What a run did.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Summary {
-    /// Accounts that acknowledged a pending configuration.
-    pub told: u64,
-    /// Accounts whose period was over and that told when the new one ends.
-    pub reset: u64,
-    /// What failed, and was logged; the next run tries again.
-    pub failures: u64,
-}
-
-/// Runs every schedule that is due, whichever `cron` expression fired.
+/// Runs every job that is due, whichever `cron` expression fired.
 pub async fn scheduled(platform: &impl Platform, _cron: &str) -> Summary {
-    let mut summary = Summary::default();
-    pending_changes::tell(platform, &mut summary).await;
-    due_accounts::reset(platform, &mut summary).await;
-    let pruned = store::login_attempts::prune(platform.now().minus(LOGIN_ATTEMPTS_KEPT));
-    if let Err(error) = platform.commit(vec![pruned]).await {
-        summary.failed(&error);
-    }
-    summary
+    scheduled_within(platform, QUESTIONS_PER_RUN).await
 }
 
-impl Summary {
-    fn failed(&mut self, error: &PlatformError) {
-        log::error!("a scheduled step failed: {error}");
-        self.failures += 1;
-    }
+/// The same with another number of questions: for hosts with other limits.
+pub async fn scheduled_within(platform: &impl Platform, questions: usize) -> Summary {
+    run::run(platform, &jobs::table(), questions).await
 }

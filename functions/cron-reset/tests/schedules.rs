@@ -1,82 +1,25 @@
-//! What the scheduler does, and that doing it again changes nothing.
+//! What the scheduler does for accounts, and that doing it again changes nothing.
+
+mod scene;
 
 use core::time::Duration;
-use cron_reset::{Summary, scheduled};
-use domain::account::{Account, Balance, Command, Reply, Report, Served};
-use domain::identity::{AccountId, Home, RequestId};
 use domain::money::NanoEur;
-use domain::price::{Tariff, Usage};
-use futures_executor::block_on;
-use platform::{AtomicState, Clock, Database, Statement};
-use platform_memory::MemoryPlatform;
-
-const MONTH: Duration = Duration::from_secs(31 * 86_400);
-
-fn host(users: u8) -> MemoryPlatform {
-    let platform = MemoryPlatform::new();
-    platform.execute_sql(
-        "INSERT INTO tenants (id, slug, name, status, created_at, updated_at)
-         VALUES ('t', 't', '', 'active', 0, 0)",
-    );
-    for n in 0..users {
-        platform.execute_sql(&format!(
-            "INSERT INTO users (id, tenant_id, email, status, budget_nano_eur, budget_reset_at, created_at, updated_at)
-             VALUES ('{id}', 't', 'u{n}@example.com', 'active', 5000000000, 0, 0, 0);
-             INSERT INTO pending_pushes (account_id, version, since) VALUES ('{id}', 1, 0)",
-            id = account(n),
-        ));
-    }
-    platform
-}
-
-fn account(n: u8) -> AccountId {
-    AccountId::new(Home::Eu, [n; 16])
-}
-
-fn run(platform: &MemoryPlatform) -> Summary {
-    block_on(scheduled(platform, "*/5 * * * *"))
-}
-
-fn balance(platform: &MemoryPlatform, n: u8) -> Balance {
-    match block_on(platform.apply::<Account>(&account(n).to_string(), Command::Inspect)).unwrap() {
-        Reply::Balance(balance) => *balance,
-        other => panic!("{other:?}"),
-    }
-}
-
-fn spend(platform: &MemoryPlatform, n: u8) {
-    let report = Report {
-        operation_id: RequestId::of_foreign("test", "once"),
-        model: "m".into(),
-        usage: Usage::default(),
-        cost: Some(NanoEur::euros(2)),
-        tariff: Tariff::default(),
-        served: Served::default(),
-        tags: Vec::new(),
-        foreign_id: "once".into(),
-    };
-    let command = Command::Report(Box::new(report));
-    block_on(platform.apply::<Account>(&account(n).to_string(), command)).unwrap();
-}
-
-fn view(platform: &MemoryPlatform, n: u8) -> i64 {
-    let statement =
-        Statement::new("SELECT budget_reset_at FROM users WHERE id = ?1").bind(account(n).to_string());
-    block_on(platform.query(statement)).unwrap()[0].integer("budget_reset_at").unwrap()
-}
+use platform::Clock;
+use scene::{CRON, MONTH, balance, count, done, host, rows, run, spend, view};
 
 #[test]
-fn p13_five_runs_are_one() {
+fn p13_five_cron_runs_are_one() {
     let platform = host(3);
-    assert_eq!(run(&platform), Summary { told: 3, reset: 0, failures: 0 });
+    assert_eq!(done(&platform, "pending_changes"), 3);
     spend(&platform, 0);
     platform.advance(MONTH);
-    assert_eq!(run(&platform), Summary { told: 0, reset: 3, failures: 0 });
+    assert_eq!(done(&platform, "due_resets"), 3);
     let after = balance(&platform, 0);
     assert_eq!(after.used, NanoEur::ZERO);
     assert_eq!(view(&platform, 0), after.resets_at.as_millis());
     for _ in 0..4 {
-        assert_eq!(run(&platform), Summary::default());
+        let again = run(&platform);
+        assert_eq!((again.done(), again.all_failures()), (0, 0), "{again:?}");
         assert_eq!(balance(&platform, 0), after);
     }
 }
@@ -90,7 +33,7 @@ fn p13_an_account_resets_without_the_scheduler_which_then_only_makes_the_view_tr
     let early = balance(&platform, 0);
     assert_eq!(early.used, NanoEur::ZERO);
     assert!(view(&platform, 0) < platform.now().as_millis());
-    assert_eq!(run(&platform).reset, 1);
+    assert_eq!(done(&platform, "due_resets"), 1);
     assert_eq!(balance(&platform, 0), early);
 }
 
@@ -98,29 +41,54 @@ fn p13_an_account_resets_without_the_scheduler_which_then_only_makes_the_view_tr
 fn a_failed_step_is_done_by_the_next_run() {
     let platform = host(3);
     platform.set_state_down(true);
-    assert_eq!(run(&platform), Summary { told: 0, reset: 0, failures: 6 });
+    let failed = run(&platform);
+    assert_eq!((failed.of("pending_changes").failures, failed.of("due_resets").failures), (3, 3));
+    let [row] = &rows(&platform, "SELECT last_error FROM schedules WHERE job = 'due_resets'")[..] else {
+        panic!("one row for each job")
+    };
+    assert!(row.text("last_error").unwrap().contains("the test took the machines down"));
     platform.set_state_down(false);
     platform.inject(platform_memory::Fault::AfterStore);
-    assert_eq!(run(&platform).told, 2);
-    assert_eq!(run(&platform).told, 1);
+    assert_eq!(done(&platform, "pending_changes"), 2);
+    assert_eq!(done(&platform, "pending_changes"), 1);
     platform.set_database_down(true);
-    assert_eq!(run(&platform), Summary { told: 0, reset: 0, failures: 3 });
+    let nothing = run(&platform);
+    assert_eq!((nothing.jobs.len(), nothing.failures), (0, 1));
 }
 
 #[test]
 fn many_accounts_are_told_page_by_page() {
     let platform = host(120);
-    assert_eq!(run(&platform), Summary { told: 120, reset: 0, failures: 0 });
+    let told = run(&platform).of("pending_changes");
+    assert_eq!((told.done, told.slices, told.finished), (120, 5, true));
 }
 
 #[test]
-fn old_log_in_counts_are_dropped() {
-    let platform = host(0);
-    platform.execute_sql(&format!(
-        "INSERT INTO login_attempts VALUES ('old', 1, 0), ('new', 1, {})",
-        platform.now().as_millis()
-    ));
+fn what_waits_in_an_account_that_nobody_asks_is_delivered_within_a_day() {
+    let platform = host(2);
     run(&platform);
-    let rows = block_on(platform.query(Statement::new("SELECT subject FROM login_attempts"))).unwrap();
-    assert_eq!(rows.len(), 1);
+    spend(&platform, 1);
+    platform.advance(CRON);
+    run(&platform);
+    assert_eq!(count(&platform, "SELECT COUNT(*) AS n FROM usage_logs"), 0);
+    platform.advance(Duration::from_secs(24 * 60 * 60));
+    assert_eq!(done(&platform, "sleeping_accounts"), 2);
+    assert_eq!(count(&platform, "SELECT COUNT(*) AS n FROM usage_logs"), 1);
+}
+
+#[test]
+fn what_is_too_old_is_dropped_some_rows_at_a_time() {
+    let platform = host(1);
+    platform.execute_sql(&format!(
+        "WITH RECURSIVE n (value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM n LIMIT 700)
+           INSERT INTO login_attempts SELECT 'old' || value, 1, 0 FROM n;
+         INSERT INTO login_attempts VALUES ('new', 1, {now});
+         INSERT INTO sessions SELECT 's', id, 'h', 0, 1, NULL FROM users;
+         INSERT INTO sessions SELECT 'live', id, 'i', 0, {now}, NULL FROM users",
+        now = platform.now().as_millis()
+    ));
+    let pruned = run(&platform).of("pruning");
+    assert_eq!((pruned.done, pruned.finished), (701, true));
+    assert_eq!(count(&platform, "SELECT COUNT(*) AS n FROM login_attempts"), 1);
+    assert_eq!(count(&platform, "SELECT COUNT(*) AS n FROM sessions"), 1);
 }

@@ -3,14 +3,17 @@
 use crate::call::OpenCall;
 use crate::caller::Caller;
 use crate::directory::Route;
-use domain::account::{
-    Account, Command, OPEN_HOLDS_MAX, RESERVE_VALIDITY, Refusal, Reply, Reserve, Reserved, Served,
-};
+use crate::tenant_pool;
+use domain::account::{Account, Command, RESERVE_VALIDITY, Refusal, Reply, Reserve, Reserved, Served};
 use domain::identity::RequestId;
 use domain::price::Usage;
 use http_api::Problem;
 use platform::{Platform, PlatformError, PlatformErrorKind};
 use std::rc::Rc;
+
+/// Times that a call asks the tenant's pool: once, once more if it learns that a period has begun, and once if
+/// others of its account were quicker.
+const GRANTS_MAX: usize = 4;
 
 /// What a call may use at most, and what the caller said about its budget.
 pub struct Demand {
@@ -64,6 +67,8 @@ pub async fn reserve<P: Platform>(
             upstream_model: target.upstream_model.clone(),
         },
         tags: demand.tags.clone(),
+        grant: None,
+        amount: None,
     };
     let valid_until = command.valid_until;
     let call = OpenCall::new(
@@ -74,7 +79,7 @@ pub async fn reserve<P: Platform>(
         tariff,
         demand.input_estimate,
     );
-    let (reply, repeated) = ask(platform, &caller.name, Command::Reserve(Box::new(command))).await;
+    let (reply, repeated) = ask(platform, caller, command).await;
     let refusal = match reply {
         Ok(Reply::Reserved(reserved)) => {
             return Ok(Admission::Open(Box::new(call.opened(&reserved)), reserved));
@@ -100,15 +105,30 @@ pub async fn reserve<P: Platform>(
     }
 }
 
-/// A `Reserve` may be repeated, so a failure that answered quickly is tried once more. Also tells
-/// whether it was.
-async fn ask(platform: &impl Platform, name: &str, command: Command) -> (Result<Reply, PlatformError>, bool) {
-    match platform.apply::<Account>(name, command.clone()).await {
-        Err(error) if error.kind == PlatformErrorKind::Unavailable => {
-            (platform.apply::<Account>(name, command).await, true)
+/// Reserves, with money of the tenant's pool where the account needs more of it. A `Reserve` may be repeated, so
+/// a failure that answered quickly is tried once more. Also tells whether it was.
+async fn ask(
+    platform: &impl Platform,
+    caller: &Caller,
+    mut command: Reserve,
+) -> (Result<Reply, PlatformError>, bool) {
+    let mut repeated = false;
+    for _ in 0..GRANTS_MAX {
+        let reserve = Command::Reserve(Box::new(command.clone()));
+        let reply = match platform.apply::<Account>(&caller.name, reserve.clone()).await {
+            Err(error) if error.kind == PlatformErrorKind::Unavailable && !repeated => {
+                repeated = true;
+                platform.apply::<Account>(&caller.name, reserve).await
+            }
+            answer => answer,
+        };
+        let Ok(Reply::NeedsGrant(needs)) = reply else { return (reply, repeated) };
+        match tenant_pool::ask(platform, caller.account, &needs).await {
+            Ok(grant) => command.grant = Some(Box::new(grant)),
+            Err(error) => return (Err(error), repeated),
         }
-        answer => (answer, false),
     }
+    (Err(PlatformError::unavailable("the tenant's pool and the account do not agree")), repeated)
 }
 
 fn refused(refusal: Refusal, route: &Route, demand: &Demand) -> Problem {
@@ -123,9 +143,14 @@ fn refused(refusal: Refusal, route: &Route, demand: &Demand) -> Problem {
             Problem::budget_exceeded(&refusal, affordable)
         }
         Refusal::Rate(refusal) => Problem::rate_limited(&refusal),
-        Refusal::TooManyHolds => Problem::too_many_holds(OPEN_HOLDS_MAX),
+        Refusal::TooManyHolds(max) => Problem::too_many_holds(max),
         Refusal::Unpriced => Problem::unpriced_model(model),
-        Refusal::Stale(_) | Refusal::Backlogged | Refusal::TooLate => Problem::ledger_unavailable(),
+        // No `Reserve` is answered with the last two.
+        Refusal::Stale(_)
+        | Refusal::Backlogged
+        | Refusal::TooLate
+        | Refusal::TooManyResets
+        | Refusal::Closed => Problem::ledger_unavailable(),
     }
 }
 

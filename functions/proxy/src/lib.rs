@@ -15,6 +15,7 @@ mod directory;
 mod ledger;
 mod relay;
 mod routes;
+mod tenant_pool;
 mod upstream;
 
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]

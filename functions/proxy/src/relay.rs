@@ -161,12 +161,9 @@ impl<P: Platform> Relay<P> {
         }
     }
 
-    /// At an orderly end the provider's report counts, unless it denies what was there to see.
+    /// At an orderly end the provider's report counts.
     fn used_at_the_end(&self) -> Usage {
-        match self.meter.usage() {
-            Some(reported) if reported.total() > 0 || !self.meter.has_output() => *reported,
-            _ => self.used(),
-        }
+        self.meter.usage().copied().unwrap_or_else(|| self.used())
     }
 
     fn cost_member(&self, usage: &Usage) -> String {

@@ -45,6 +45,13 @@ impl Zone {
         if self.eu_summer_time && is_eu_summer(utc_secs) { standard + HOUR } else { standard }
     }
 
+    /// The local year and month.
+    fn month_of(self, now: Timestamp) -> (i64, u32) {
+        let now_secs = now.as_secs();
+        let (year, month, _) = civil_from_days((now_secs + self.offset_at(now_secs)).div_euclid(DAY));
+        (year, month)
+    }
+
     /// Midnight of a local day, as UTC seconds. No zone above changes its clock at midnight.
     fn midnight(self, day: i64) -> i64 {
         let standard = day * DAY - i64::from(self.offset_minutes) * 60;
@@ -52,37 +59,83 @@ impl Zone {
     }
 }
 
-/// When an account's budget starts anew.
+/// When a budget starts anew.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
-pub struct PeriodRule {
+pub enum PeriodRule {
+    /// At local midnight of this day, 1–31; in shorter months on the last.
     #[n(0)]
-    pub zone: Zone,
-    /// 1–31; in shorter months the last day.
+    Monthly {
+        #[n(0)]
+        zone: Zone,
+        #[n(1)]
+        anchor_day: u8,
+    },
+    /// Every so many days of 24 hours, counted from an instant; for accounts that came from elsewhere.
     #[n(1)]
-    pub anchor_day: u8,
+    EveryDays {
+        #[n(0)]
+        days: u16,
+        #[n(1)]
+        from: Timestamp,
+    },
 }
 
 impl PeriodRule {
-    pub const DEFAULT: Self = Self { zone: Zone::BERLIN, anchor_day: 1 };
+    pub const DEFAULT: Self = Self::Monthly { zone: Zone::BERLIN, anchor_day: 1 };
 
     /// The first boundary after `now`.
     pub fn next_boundary(&self, now: Timestamp) -> Timestamp {
-        let now_secs = now.as_secs();
-        let local_day = (now_secs + self.zone.offset_at(now_secs)).div_euclid(DAY);
-        let (mut year, mut month, _) = civil_from_days(local_day);
-        loop {
-            let boundary = self.boundary_in(year, month);
-            if boundary > now {
-                return boundary;
+        let now = within_calendar(now);
+        match *self {
+            Self::Monthly { zone, anchor_day } => {
+                let (year, month) = zone.month_of(now);
+                let boundary = monthly_boundary(zone, anchor_day, year, month);
+                if boundary > now {
+                    return boundary;
+                }
+                let (year, month) = if month == 12 { (year + 1, 1) } else { (year, month + 1) };
+                monthly_boundary(zone, anchor_day, year, month)
             }
-            (year, month) = if month == 12 { (year + 1, 1) } else { (year, month + 1) };
+            Self::EveryDays { days, from } => {
+                let (from, length) = (within_calendar(from), days_millis(days));
+                let passed = (now.as_millis() - from.as_millis()).div_euclid(length);
+                Timestamp::from_millis(from.as_millis() + (passed + 1) * length)
+            }
         }
     }
 
-    fn boundary_in(&self, year: i64, month: u32) -> Timestamp {
-        let day = u32::from(self.anchor_day.max(1)).min(days_in_month(year, month));
-        Timestamp::from_millis(self.zone.midnight(days_from_civil(year, month, day)) * 1000)
+    /// The last boundary that is not after `now`: when the period of `now` began.
+    pub fn last_boundary(&self, now: Timestamp) -> Timestamp {
+        let now = within_calendar(now);
+        match *self {
+            Self::Monthly { zone, anchor_day } => {
+                let (year, month) = zone.month_of(now);
+                let boundary = monthly_boundary(zone, anchor_day, year, month);
+                if boundary <= now {
+                    return boundary;
+                }
+                let (year, month) = if month == 1 { (year - 1, 12) } else { (year, month - 1) };
+                monthly_boundary(zone, anchor_day, year, month)
+            }
+            Self::EveryDays { days, .. } => {
+                Timestamp::from_millis(self.next_boundary(now).as_millis() - days_millis(days))
+            }
+        }
     }
+}
+
+/// The years from 1970 to 9999: no clock that works tells another.
+fn within_calendar(at: Timestamp) -> Timestamp {
+    at.clamp(Timestamp::EPOCH, Timestamp::from_millis(253_402_300_799_999))
+}
+
+fn monthly_boundary(zone: Zone, anchor_day: u8, year: i64, month: u32) -> Timestamp {
+    let day = u32::from(anchor_day.max(1)).min(days_in_month(year, month));
+    Timestamp::from_millis(zone.midnight(days_from_civil(year, month, day)) * 1000)
+}
+
+fn days_millis(days: u16) -> i64 {
+    i64::from(days.max(1)) * DAY * 1000
 }
 
 impl Timestamp {
@@ -226,7 +279,7 @@ mod tests {
 
     #[test]
     fn p13_an_anchor_beyond_the_month_is_its_last_day() {
-        let rule = PeriodRule { zone: Zone::UTC, anchor_day: 31 };
+        let rule = PeriodRule::Monthly { zone: Zone::UTC, anchor_day: 31 };
         assert_eq!(
             boundaries(rule, "2028-01-31T00:00:00Z", 3),
             ["2028-02-29T00:00:00.000Z", "2028-03-31T00:00:00.000Z", "2028-04-30T00:00:00.000Z"]
@@ -281,11 +334,24 @@ mod tests {
         }
 
         #[test]
-        fn p13_the_next_boundary_is_ahead_and_within_a_month(millis in 0i64..4_000_000_000_000, anchor_day in 1u8..=31) {
+        fn p13_every_instant_lies_in_exactly_one_period(millis in 0i64..4_000_000_000_000, anchor_day in 1u8..=31) {
             let now = Timestamp::from_millis(millis);
-            let next = PeriodRule { zone: Zone::BERLIN, anchor_day }.next_boundary(now);
-            prop_assert!(next > now);
-            prop_assert!(next.since(now).as_secs() <= 31 * 86_400 + 3_600);
+            let rule = PeriodRule::Monthly { zone: Zone::BERLIN, anchor_day };
+            let (began, ends) = (rule.last_boundary(now), rule.next_boundary(now));
+            prop_assert!(began <= now && now < ends);
+            prop_assert_eq!(rule.next_boundary(began), ends);
+            prop_assert_eq!(rule.last_boundary(ends), ends);
+            prop_assert!(ends.since(began).as_secs() <= 31 * 86_400 + 3_600);
+        }
+
+        #[test]
+        fn p13_every_thirty_days_is_thirty_days(millis in 0i64..4_000_000_000_000, from in 0i64..4_000_000_000_000) {
+            let now = Timestamp::from_millis(millis);
+            let rule = PeriodRule::EveryDays { days: 30, from: Timestamp::from_millis(from) };
+            let (began, ends) = (rule.last_boundary(now), rule.next_boundary(now));
+            prop_assert!(began <= now && now < ends);
+            prop_assert_eq!(ends.since(began).as_secs(), 30 * 86_400);
+            prop_assert_eq!((began.as_millis() - from).rem_euclid(30 * 86_400_000), 0);
         }
     }
 }

@@ -8,6 +8,8 @@ use minicbor::{Decode, Encode};
 
 /// Shares of a limit, in per cent, at which a notice is raised.
 pub const THRESHOLDS: [u8; 4] = [50, 80, 95, 100];
+/// The last is also raised, after this one, when a call is refused since nothing is left for it.
+pub const NEARLY: u8 = 95;
 
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct Notice {
@@ -38,4 +40,13 @@ impl Notice {
         let name = format!("{}/{}/{percent}", source.as_str(), period_opened_at.as_millis());
         RequestId::of_foreign(&format!("{subject}/notice"), &name)
     }
+}
+
+/// `used` in whole per cent of `limit`, at most 100. Of a limit of nothing there is no share.
+pub fn percent(used: NanoEur, limit: NanoEur) -> u8 {
+    if limit <= NanoEur::ZERO || used.is_negative() {
+        return 0;
+    }
+    let percent = i128::from(used.get()) * 100 / i128::from(limit.get());
+    u8::try_from(percent.min(100)).unwrap_or(100)
 }

@@ -14,6 +14,120 @@ pub struct RateMeter {
     empty_at_micros: i64,
 }
 
+/// The two limits per minute that a key, a user or a tenant may have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub struct RateLimits {
+    #[n(0)]
+    pub requests_per_minute: Option<u64>,
+    #[n(1)]
+    pub tokens_per_minute: Option<u64>,
+}
+
+impl RateLimits {
+    pub const fn is_none(&self) -> bool {
+        self.requests_per_minute.is_none() && self.tokens_per_minute.is_none()
+    }
+}
+
+/// How full both limits are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub struct RateMeters {
+    #[n(0)]
+    pub requests: RateMeter,
+    #[n(1)]
+    pub tokens: RateMeter,
+}
+
+/// What both limits have left.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub struct RateStatuses {
+    #[n(0)]
+    pub requests: Option<RateStatus>,
+    #[n(1)]
+    pub tokens: Option<RateStatus>,
+}
+
+impl RateStatuses {
+    /// Of each limit the one that has less left.
+    #[must_use]
+    pub fn tighter(self, other: Self) -> Self {
+        let tighter = |a: Option<RateStatus>, b: Option<RateStatus>| match (a, b) {
+            (Some(a), Some(b)) => Some(if b.remaining < a.remaining { b } else { a }),
+            (a, b) => a.or(b),
+        };
+        Self { requests: tighter(self.requests, other.requests), tokens: tighter(self.tokens, other.tokens) }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub enum RateKind {
+    #[n(0)]
+    Requests,
+    #[n(1)]
+    Tokens,
+}
+
+/// The limit that a call does not fit, and how long to wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RateExcess {
+    pub kind: RateKind,
+    pub limit: u64,
+    pub wait: Duration,
+}
+
+impl RateMeters {
+    /// Whether one request of `tokens` fits now. Takes nothing.
+    pub fn check(
+        &self,
+        requests: u64,
+        tokens: u64,
+        limits: RateLimits,
+        now: Timestamp,
+    ) -> Result<(), RateExcess> {
+        let meters = [
+            (RateKind::Requests, &self.requests, requests, limits.requests_per_minute),
+            (RateKind::Tokens, &self.tokens, tokens, limits.tokens_per_minute),
+        ];
+        for (kind, meter, units, limit) in meters {
+            let Some(limit) = limit else { continue };
+            meter.check(units, limit, now).map_err(|wait| RateExcess { kind, limit, wait })?;
+        }
+        Ok(())
+    }
+
+    pub fn take(&mut self, requests: u64, tokens: u64, limits: RateLimits, now: Timestamp) {
+        if let Some(limit) = limits.requests_per_minute {
+            self.requests.take(requests, limit, now);
+        }
+        if let Some(limit) = limits.tokens_per_minute {
+            self.tokens.take(tokens, limit, now);
+        }
+    }
+
+    /// Gives back tokens that were taken at `taken_at` and not used, except what time has given back already.
+    pub fn give_back_tokens(
+        &mut self,
+        taken: u64,
+        used: u64,
+        limits: RateLimits,
+        taken_at: Timestamp,
+        now: Timestamp,
+    ) {
+        let Some(limit) = limits.tokens_per_minute else { return };
+        let drained = u128::from(limit) * now.since(taken_at).as_millis() / 60_000;
+        let left = taken.saturating_sub(u64::try_from(drained).unwrap_or(u64::MAX));
+        self.tokens.give_back(taken.saturating_sub(used).min(left), limit, now);
+    }
+
+    pub fn statuses(&self, limits: RateLimits, now: Timestamp) -> RateStatuses {
+        RateStatuses {
+            requests: limits.requests_per_minute.map(|limit| self.requests.status(limit, now)),
+            tokens: limits.tokens_per_minute.map(|limit| self.tokens.status(limit, now)),
+        }
+    }
+}
+
 /// What a limit has left, for the `x-ratelimit-*` headers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct RateStatus {

@@ -49,6 +49,8 @@ pub trait Part {
     fn due(&self) -> Timestamp;
     /// Whether the machine must be woken when the part is due, or may leave it until the next command.
     fn wakes(&self) -> bool;
+    /// Whether it lives shortly or most steps rewrite it, so that it lies beside the head while there is room.
+    fn is_hot(&self) -> bool;
 }
 
 /// Names a part: its kind and an id that is unique within the kind.
@@ -96,6 +98,12 @@ impl<H, P: Part> State<H, P> {
 
     pub fn part(&self, key: PartKey) -> Option<&P> {
         self.parts.get(&key)
+    }
+
+    /// All parts at hand of one kind.
+    pub fn parts_of(&self, kind: u8) -> impl Iterator<Item = (PartKey, &P)> {
+        let bounds = PartKey { kind, id: [0; 16] }..=PartKey { kind, id: [0xff; 16] };
+        self.parts.range(bounds).map(|(key, part)| (*key, part))
     }
 
     pub fn put(&mut self, key: PartKey, part: P) {

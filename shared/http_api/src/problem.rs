@@ -1,8 +1,8 @@
 //! Everything that can go wrong, as a caller sees it. One table of constructors; rendered once, in the
 //! caller's wire format.
 
-use domain::account::{BudgetRefusal, RateKind, RateRefusal};
-use domain::rate_limit::RateStatus;
+use domain::account::{BudgetRefusal, LimitFigures, LimitSource, RateRefusal};
+use domain::rate_limit::{RateKind, RateStatuses};
 use http::{HeaderName, HeaderValue, Response, StatusCode, header::CONTENT_TYPE, header::RETRY_AFTER};
 use platform::Body;
 use serde_json::{Map, Value, json};
@@ -149,28 +149,31 @@ impl Problem {
 
     /// 403 and not 429, which clients would retry.
     pub fn budget_exceeded(refusal: &BudgetRefusal, affordable_max_tokens: Option<u64>) -> Self {
-        let balance = &refusal.balance;
+        let LimitFigures { source, limit, used, reserved, remaining, over, resets_at } = &refusal.figures;
         let remedy = match affordable_max_tokens {
             Some(tokens) => format!("`max_tokens` up to {tokens} would fit"),
             None => "not even one token of output would fit".to_owned(),
         };
+        let whose = match source {
+            LimitSource::Key => "this API key's budget",
+            LimitSource::User => "this user's budget",
+            LimitSource::Tenant => "the tenant's budget",
+        };
         let message = format!(
-            "Budget exceeded: this call may cost up to €{}, and €{} of €{} is left until {}; {remedy}.",
+            "Budget exceeded: this call may cost up to €{}, and €{remaining} of €{limit} of {whose} is left until {}; {remedy}.",
             refusal.worst_case,
-            balance.remaining,
-            balance.limit,
-            balance.resets_at.to_rfc3339(),
+            resets_at.to_rfc3339(),
         );
         Self::new(StatusCode::FORBIDDEN, "budget_error", "budget_exceeded", message)
-            .detail("limit_source", refusal.source.as_str())
-            .detail("limit", balance.limit.to_string())
-            .detail("used", balance.used.to_string())
-            .detail("reserved", balance.reserved.to_string())
-            .detail("remaining", balance.remaining.to_string())
-            .detail("over", balance.over.to_string())
+            .detail("limit_source", source.as_str())
+            .detail("limit", limit.to_string())
+            .detail("used", used.to_string())
+            .detail("reserved", reserved.to_string())
+            .detail("remaining", remaining.to_string())
+            .detail("over", over.to_string())
             .detail("needed", refusal.worst_case.to_string())
             .detail("currency", "EUR")
-            .detail("resets_at", balance.resets_at.to_rfc3339())
+            .detail("resets_at", resets_at.to_rfc3339())
             .detail("affordable_max_tokens", affordable_max_tokens.map_or(Value::Null, Value::from))
     }
 
@@ -184,12 +187,14 @@ impl Problem {
             "rate_limit_error",
             "rate_limit_exceeded",
             format!(
-                "The limit of {} {unit} per minute is reached. Retry after the time in `Retry-After`.",
+                "The {}'s limit of {} {unit} per minute is reached. Retry after the time in `Retry-After`.",
+                refusal.source.as_str(),
                 refusal.limit
             ),
         )
+        .detail("limit_source", refusal.source.as_str())
         .retry_after_ms(refusal.retry_after_ms);
-        problem.headers.extend(rate_limit_headers(refusal.requests, refusal.tokens));
+        problem.headers.extend(rate_limit_headers(&refusal.statuses));
         problem
     }
 
@@ -275,18 +280,20 @@ impl Problem {
 }
 
 /// `x-ratelimit-*` as OpenAI sends them.
-pub fn rate_limit_headers(
-    requests: Option<RateStatus>,
-    tokens: Option<RateStatus>,
-) -> Vec<(HeaderName, HeaderValue)> {
+pub fn rate_limit_headers(statuses: &RateStatuses) -> Vec<(HeaderName, HeaderValue)> {
     let names = [
         (
             "x-ratelimit-limit-requests",
             "x-ratelimit-remaining-requests",
             "x-ratelimit-reset-requests",
-            requests,
+            statuses.requests,
         ),
-        ("x-ratelimit-limit-tokens", "x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens", tokens),
+        (
+            "x-ratelimit-limit-tokens",
+            "x-ratelimit-remaining-tokens",
+            "x-ratelimit-reset-tokens",
+            statuses.tokens,
+        ),
     ];
     let mut headers = Vec::new();
     for (limit, remaining, reset, status) in names {

@@ -260,6 +260,31 @@ fn p10_a_stream_above_its_ceiling_is_ended_in_order() {
 }
 
 #[test]
+fn p11_a_report_of_nothing_beside_an_answer_is_no_report() {
+    let text =
+        r#"data: {"choices":[{"index":0,"delta":{"content":"forty bytes of text, or thereabouts, say"}}]}"#;
+    let nothing =
+        r#"data: {"choices":[],"usage":{"prompt_tokens":0,"completion_tokens":0,"total_tokens":0}}"#;
+    let stream = format!("{text}\n\n{nothing}\n\ndata: [DONE]\n\n");
+    let outcome = run(options(false), [stream.as_bytes()]);
+    assert_eq!((outcome.usage, outcome.output), (None, 10));
+    let stream = format!("{nothing}\n\ndata: [DONE]\n\n");
+    assert_eq!(run(options(false), [stream.as_bytes()]).usage, input_output(0, 0));
+}
+
+#[test]
+fn p10_the_event_beyond_the_ceiling_is_not_sent_and_counts() {
+    let event = |text: &str| {
+        format!("data: {{\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"{text}\"}}}}]}}\n\n")
+    };
+    let stream = [event("a"), event("b"), event("c")].concat();
+    let options = StreamOptions { output_tokens_max: Some(2), ..options(false) };
+    let outcome = run(options, [stream.as_bytes()]);
+    assert!(outcome.stopped && outcome.sent.contains("\"b\"") && !outcome.sent.contains("\"c\""));
+    assert_eq!(outcome.output, 3);
+}
+
+#[test]
 fn p10_only_choices_that_have_not_finished_are_finished() {
     let stream = recorded!("two_choices").1;
     let mut meter = StreamMeter::new(StreamOptions { choices: 2, ..options(true) });

@@ -14,8 +14,6 @@ mod tests;
 
 /// What lies beside the head at most: with it, the row stays within one page of SQLite.
 const INLINE_BYTES_MAX: usize = 2_500;
-/// A part that is due later than this gets its own row, so that it is not rewritten with the head.
-const INLINE_LIFE_MAX: core::time::Duration = core::time::Duration::from_secs(60 * 60);
 /// What keys, sequences and the encoding's own bytes add to a value beside the head, rounded up.
 const INLINE_FRAME: usize = 28;
 const LAYOUT: u32 = 1;
@@ -149,7 +147,7 @@ impl<M: StateMachine> Resident<M> {
         let mut writes = Vec::new();
         let mut inline_changed = false;
         for key in self.state.take_changed() {
-            inline_changed |= self.place_part(key, now, &mut writes);
+            inline_changed |= self.place_part(key, &mut writes);
         }
         for event in outcome.events {
             inline_changed |= self.place_event(encode(&event), &mut writes);
@@ -194,7 +192,7 @@ impl<M: StateMachine> Resident<M> {
     }
 
     /// Returns whether the head's row must be written for it.
-    fn place_part(&mut self, key: PartKey, now: Timestamp, writes: &mut Vec<Write>) -> bool {
+    fn place_part(&mut self, key: PartKey, writes: &mut Vec<Write>) -> bool {
         let was_inline = match self.inline_parts.remove(&key) {
             Some(old) => {
                 self.inline_bytes -= framed(&old);
@@ -209,7 +207,7 @@ impl<M: StateMachine> Resident<M> {
             return was_inline;
         };
         let (due, value) = (part.due(), encode(part));
-        let fits = self.inline_bytes + framed(&value) <= INLINE_BYTES_MAX && due <= now.plus(INLINE_LIFE_MAX);
+        let fits = part.is_hot() && self.inline_bytes + framed(&value) <= INLINE_BYTES_MAX;
         if fits && !self.row_parts.contains(&key) {
             self.inline_bytes += framed(&value);
             self.inline_parts.insert(key, value);

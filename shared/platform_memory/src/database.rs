@@ -1,6 +1,7 @@
 //! SQLite in memory, with the same migrations as every host's database.
 
 use crate::MemoryPlatform;
+use crate::watched::Watch;
 use core::cell::{Cell, RefCell};
 use platform::{Database, PlatformError, PlatformErrorKind, Row, Statement, Value};
 use rusqlite::types::{ToSqlOutput, Value as Stored, ValueRef};
@@ -11,6 +12,7 @@ use std::rc::Rc;
 pub(crate) struct InMemory {
     connection: RefCell<Connection>,
     down: Cell<bool>,
+    pub(crate) watch: Watch,
 }
 
 impl InMemory {
@@ -23,7 +25,7 @@ impl InMemory {
         for (name, sql) in migrations() {
             connection.execute_batch(&sql).unwrap_or_else(|error| panic!("{name}: {error}"));
         }
-        Self { connection: connection.into(), down: Cell::default() }
+        Self { connection: connection.into(), down: Cell::default(), watch: Watch::default() }
     }
 }
 
@@ -71,6 +73,7 @@ impl MemoryPlatform {
 
 impl Database for MemoryPlatform {
     async fn query(&self, statement: Statement) -> Result<Vec<Row>, PlatformError> {
+        let question = self.ask().await?;
         let connection = self.reach_database()?.borrow();
         let mut prepared = connection.prepare_cached(statement.sql).map_err(|error| failed(&error))?;
         let columns: Rc<[String]> = prepared.column_names().map(String::from).collect();
@@ -82,10 +85,13 @@ impl Database for MemoryPlatform {
                 Ok(Row::new(columns.clone(), values?))
             })
             .map_err(|error| failed(&error))?;
-        rows.collect::<Result<_, _>>().map_err(|error| failed(&error))
+        let rows = rows.collect::<Result<_, _>>().map_err(|error| failed(&error));
+        self.0.database.watch.note(statement.sql, &prepared);
+        question.answer(rows?)
     }
 
     async fn commit(&self, statements: Vec<Statement>) -> Result<(), PlatformError> {
+        let question = self.ask().await?;
         let mut connection = self.reach_database()?.borrow_mut();
         let transaction = connection.transaction().map_err(|error| failed(&error))?;
         for statement in &statements {
@@ -94,8 +100,10 @@ impl Database for MemoryPlatform {
             let mut rows =
                 prepared.query(params_from_iter(parameters(statement))).map_err(|error| failed(&error))?;
             while rows.next().map_err(|error| failed(&error))?.is_some() {}
+            drop(rows);
+            self.0.database.watch.note(statement.sql, &prepared);
         }
-        transaction.commit().map_err(|error| failed(&error))
+        question.answer(transaction.commit().map_err(|error| failed(&error))?)
     }
 }
 

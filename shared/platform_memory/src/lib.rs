@@ -19,15 +19,19 @@ mod chance;
 mod clock;
 mod database;
 mod delivery;
+mod outage;
 mod rows;
 mod secrets;
 mod state;
 mod upstream;
+mod watched;
 
 pub use clock::START;
 pub use delivery::Delivered;
+pub use outage::LastQuestion;
 pub use state::Fault;
 pub use upstream::{Answer, Ending};
+pub use watched::Watched;
 
 use std::rc::Rc;
 
@@ -43,6 +47,7 @@ struct Rooms {
     database: database::InMemory,
     state: state::Machines,
     background: background::Tasks,
+    outage: outage::Outage,
 }
 
 impl Default for MemoryPlatform {
@@ -68,6 +73,7 @@ impl MemoryPlatform {
             database: database::InMemory::migrated(),
             state: state::Machines::default(),
             background: background::Tasks::default(),
+            outage: outage::Outage::default(),
         }))
     }
 }

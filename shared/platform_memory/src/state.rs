@@ -164,6 +164,7 @@ impl AtomicState for MemoryPlatform {
         command: M::Command,
     ) -> Result<M::Reply, PlatformError> {
         self.0.state.applied.set(self.0.state.applied.get() + 1);
+        let question = self.ask().await?;
         self.reach_state()?;
         let key = (M::KIND, name.to_owned());
         let command = through_bytes(&command)?;
@@ -186,12 +187,14 @@ impl AtomicState for MemoryPlatform {
                 self.forget(&key);
                 Err(lost(Fault::CrashAfterStore))
             }
-            _ => through_bytes(&reply),
+            _ => question.answer(through_bytes(&reply)?),
         }
     }
 
     async fn deliver<M: StateMachine>(&self, name: &str) -> Result<(), PlatformError> {
-        self.deliver_machine::<M>(&(M::KIND, name.to_owned())).await
+        let question = self.ask().await?;
+        self.deliver_machine::<M>(&(M::KIND, name.to_owned())).await?;
+        question.answer(())
     }
 }
 

@@ -103,6 +103,7 @@ impl MemoryPlatform {
 
 impl Upstream for MemoryPlatform {
     async fn send(&self, request: Request<Bytes>) -> Result<Response<Body>, PlatformError> {
+        let question = self.ask().await?;
         let upstream = &self.0.upstream;
         let queued = upstream.queue.borrow_mut().pop_front();
         // Not borrowed while it runs: a script may change itself.
@@ -110,26 +111,31 @@ impl Upstream for MemoryPlatform {
         let answer = queued.or_else(|| script.map(|script| script(&request)));
         upstream.requests.borrow_mut().push(request);
         let open = OpenCall { cancelled: upstream.cancelled.clone(), ended: false };
-        match answer {
-            Some(Answer::Respond(response)) => {
-                open.end();
-                Ok(response)
-            }
-            Some(Answer::Stream(head, chunks, ending)) => {
-                Ok(head.map(|()| Body::Stream(body(open, chunks, ending))))
-            }
-            Some(Answer::Fail(error)) => {
-                open.end();
-                Err(error)
-            }
-            Some(Answer::Hang) => {
-                let _open = open;
-                pending().await
-            }
-            None => {
-                open.end();
-                Err(PlatformError::unavailable("the test scripted no answer"))
-            }
+        let response = answer_as_scripted(answer, open).await?;
+        question.answer(response)
+    }
+}
+
+async fn answer_as_scripted(answer: Option<Answer>, open: OpenCall) -> Result<Response<Body>, PlatformError> {
+    match answer {
+        Some(Answer::Respond(response)) => {
+            open.end();
+            Ok(response)
+        }
+        Some(Answer::Stream(head, chunks, ending)) => {
+            Ok(head.map(|()| Body::Stream(body(open, chunks, ending))))
+        }
+        Some(Answer::Fail(error)) => {
+            open.end();
+            Err(error)
+        }
+        Some(Answer::Hang) => {
+            let _open = open;
+            pending().await
+        }
+        None => {
+            open.end();
+            Err(PlatformError::unavailable("the test scripted no answer"))
         }
     }
 }

@@ -1,7 +1,6 @@
 //! The boundary's promises, as this room keeps them. The machine under test is the account.
 
-use domain::account::{Account, Adjust, Command, Configuration, Configure, ModelAccess, Reply, Status};
-use domain::civil_time::PeriodRule;
+use domain::account::{Account, Adjust, Command, Configuration, Configure, Reply};
 use domain::identity::RequestId;
 use domain::money::NanoEur;
 use futures_executor::block_on;
@@ -20,20 +19,7 @@ const NAME: &str = "eu-00000000000000000000000000000001";
 
 fn configure() -> Command {
     Command::Configure(Box::new(Configure {
-        configuration: Configuration {
-            version: 1,
-            tenant_id: "tenant".into(),
-            user_status: Status::Active,
-            tenant_status: Status::Active,
-            budget: NanoEur::euros(25),
-            period: PeriodRule::DEFAULT,
-            requests_per_minute: None,
-            tokens_per_minute: None,
-            models: ModelAccess::All,
-            keys: Vec::new(),
-            routing_version: 0,
-            clamp: false,
-        },
+        configuration: Configuration::new("tenant", NanoEur::euros(1_000)),
     }))
 }
 

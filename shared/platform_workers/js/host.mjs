@@ -162,19 +162,21 @@ async function within(milliseconds, work) {
   }
 }
 
-function objectOf(namespace, jurisdiction, name) {
+function objectOf(env, binding, jurisdiction, name) {
+  const namespace = env[binding];
+  if (namespace === undefined) throw new Error(`the binding ${binding} is missing`);
   return (jurisdiction === "" ? namespace : namespace.jurisdiction(jurisdiction)).getByName(name);
 }
 
 /** Runs a command in the object `name`; commands of one moment share a call (see lanes.mjs). */
-export function applyInObject(namespace, jurisdiction, name, command, milliseconds) {
-  const send = (commands) => within(milliseconds, objectOf(namespace, jurisdiction, name).apply(commands));
-  return runInLane(name, command, send, (answer) => within(milliseconds, answer));
+export function applyInObject(env, binding, jurisdiction, name, command, milliseconds) {
+  const send = async (commands) => within(milliseconds, objectOf(env, binding, jurisdiction, name).apply(commands));
+  return runInLane(`${binding}/${name}`, command, send, (answer) => within(milliseconds, answer));
 }
 
 /** Makes the object `name` deliver what waits. */
-export function deliverInObject(namespace, jurisdiction, name, milliseconds) {
-  return within(milliseconds, objectOf(namespace, jurisdiction, name).deliver());
+export async function deliverInObject(env, binding, jurisdiction, name, milliseconds) {
+  return within(milliseconds, objectOf(env, binding, jurisdiction, name).deliver());
 }
 
 /** Rows as [column names, rows of values]. */

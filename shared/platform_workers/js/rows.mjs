@@ -4,7 +4,7 @@ import { clock } from "./host.mjs";
 import { rowsWritten } from "./test_hooks.mjs";
 
 /** Parts of kinds from here on are not kept in memory: read when named, dropped when due. */
-const FIRST_KIND_NOT_RESIDENT = new Uint8Array([2]);
+const FIRST_KIND_NOT_RESIDENT = new Uint8Array([128]);
 
 // The head has a table with row ids, where a row may fill a page; in the parts' it would spill at a quarter.
 const PUT_HEAD = "INSERT INTO head (id, value) VALUES (0, ?1) ON CONFLICT (id) DO UPDATE SET value = ?1";

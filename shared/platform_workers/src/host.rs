@@ -14,8 +14,6 @@ extern "C" {
     pub type Writer;
     pub type Reader;
     #[derive(Clone)]
-    pub type Namespace;
-    #[derive(Clone)]
     pub type D1;
 
     pub fn panicked(call: u32, message: &str);
@@ -40,7 +38,8 @@ extern "C" {
 
     #[wasm_bindgen(js_name = applyInObject)]
     pub fn apply_in_object(
-        namespace: &Namespace,
+        env: &Env,
+        binding: &str,
         jurisdiction: &str,
         name: &str,
         command: Uint8Array,
@@ -48,7 +47,8 @@ extern "C" {
     ) -> Promise;
     #[wasm_bindgen(js_name = deliverInObject)]
     pub fn deliver_in_object(
-        namespace: &Namespace,
+        env: &Env,
+        binding: &str,
         jurisdiction: &str,
         name: &str,
         milliseconds: f64,

@@ -8,11 +8,13 @@ mod calls;
 mod database_d1;
 mod front_door;
 pub mod host;
+mod machine_object;
 mod state_durable_object;
 mod upstream_fetch;
 mod workers_platform;
 
 pub use calls::{in_call, install_panic_hook};
 pub use front_door::{Incoming, answer};
+pub use machine_object::object_call;
 pub use state_durable_object::{DeliveryError, DurableMachine};
 pub use workers_platform::WorkersPlatform;

@@ -1,6 +1,6 @@
 //! The boundary's traits on Workers, one handle per request.
 
-use crate::host::{self, Context, D1, Env, Namespace};
+use crate::host::{self, Context, D1, Env};
 use crate::{database_d1, upstream_fetch};
 use bytes::Bytes;
 use core::time::Duration;
@@ -44,7 +44,7 @@ impl WorkersPlatform {
         if value.is_undefined() { Err(PlatformError::not_configured(name)) } else { Ok(value) }
     }
 
-    /// Where the account `name` may be stored: its home, unless the runtime has no jurisdictions.
+    /// Where the object `name` may be stored: its home, unless the runtime has no jurisdictions.
     fn jurisdiction<'a>(&self, name: &'a str) -> &'a str {
         let off = host::setting(&self.0.env, "JURISDICTIONS").as_string().is_some_and(|value| value == "off");
         match name.split_once('-') {
@@ -52,10 +52,11 @@ impl WorkersPlatform {
             _ => "",
         }
     }
+}
 
-    fn accounts(&self) -> Result<Namespace, PlatformError> {
-        Ok(self.binding("ACCOUNTS")?.unchecked_into())
-    }
+/// Which binding reaches the objects of a machine: `ACCOUNTS`, `TENANT_POOLS`.
+fn binding_of<M: StateMachine>() -> String {
+    format!("{}S", M::KIND.to_ascii_uppercase())
 }
 
 /// What an object answers, or why it does not.
@@ -117,8 +118,8 @@ impl AtomicState for WorkersPlatform {
     ) -> Result<M::Reply, PlatformError> {
         let command = Uint8Array::from(encode(&command).as_slice());
         let timeout = OBJECT_TIMEOUT.as_millis() as f64;
-        let promise =
-            host::apply_in_object(&self.accounts()?, self.jurisdiction(name), name, command, timeout);
+        let (binding, jurisdiction) = (binding_of::<M>(), self.jurisdiction(name));
+        let promise = host::apply_in_object(&self.0.env, &binding, jurisdiction, name, command, timeout);
         let reply = answer_of(name, promise).await?;
         let bytes = reply
             .dyn_into::<Uint8Array>()
@@ -128,7 +129,8 @@ impl AtomicState for WorkersPlatform {
 
     async fn deliver<M: StateMachine>(&self, name: &str) -> Result<(), PlatformError> {
         let timeout = OBJECT_TIMEOUT.as_millis() as f64;
-        let promise = host::deliver_in_object(&self.accounts()?, self.jurisdiction(name), name, timeout);
+        let (binding, jurisdiction) = (binding_of::<M>(), self.jurisdiction(name));
+        let promise = host::deliver_in_object(&self.0.env, &binding, jurisdiction, name, timeout);
         answer_of(name, promise).await.map(|_| ())
     }
 }

@@ -1,9 +1,11 @@
 //! An account's configuration, read from the directory's rows.
 
-use domain::account::{Configuration, KEYS_MAX, Key, Status};
+use crate::tenant_pools;
+use domain::account::{Configuration, KEYS_MAX, Key, PoolTerms, Status};
 use domain::civil_time::{PeriodRule, Zone};
-use domain::identity::AccountId;
+use domain::identity::{AccountId, Home};
 use domain::money::NanoEur;
+use domain::rate_limit::RateLimits;
 use domain::time::Timestamp;
 use platform::{Database, PlatformError, Row, Statement};
 use serde::Deserialize;
@@ -12,9 +14,14 @@ use serde::Deserialize;
 /// keys are left out: the account refuses what it does not know.
 const LOAD: &str = "
 SELECT u.configuration_version, u.tenant_id, u.status AS user_status, t.status AS tenant_status, t.time_zone,
-  u.budget_nano_eur, u.reset_day, u.requests_per_minute, u.tokens_per_minute, u.models, u.clamp,
-  (SELECT json_group_array(json_object('id', k.id, 'hash', k.hash, 'expires_at', k.expires_at))
-   FROM (SELECT id, hash, expires_at FROM api_keys
+  u.budget_nano_eur, u.reset_day, u.period_days, u.period_from, u.requests_per_minute, u.tokens_per_minute,
+  u.concurrency_max, u.models, max(u.clamp, t.clamp) AS clamp, u.closed_at,
+  t.home, t.budget_nano_eur AS tenant_budget, t.reset_day AS tenant_reset_day,
+  t.requests_per_minute AS tenant_requests, t.tokens_per_minute AS tenant_tokens,
+  (SELECT json_group_array(json_object('id', k.id, 'hash', k.hash, 'expires_at', k.expires_at,
+     'budget_nano_eur', k.budget_nano_eur, 'requests_per_minute', k.requests_per_minute,
+     'tokens_per_minute', k.tokens_per_minute, 'clamp', k.clamp))
+   FROM (SELECT * FROM api_keys
          WHERE user_id = ?1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?2)
          ORDER BY created_at DESC, id DESC LIMIT ?3) k) AS keys
 FROM users u JOIN tenants t ON t.id = u.tenant_id WHERE u.id = ?1";
@@ -36,6 +43,10 @@ struct StoredKey {
     id: String,
     hash: String,
     expires_at: Option<i64>,
+    budget_nano_eur: Option<i64>,
+    requests_per_minute: Option<u64>,
+    tokens_per_minute: Option<u64>,
+    clamp: i64,
 }
 
 fn of_row(row: &Row) -> Result<Configuration, PlatformError> {
@@ -49,28 +60,74 @@ fn of_row(row: &Row) -> Result<Configuration, PlatformError> {
         user_status: Status::parse(row.text("user_status")?),
         tenant_status: Status::parse(row.text("tenant_status")?),
         budget: NanoEur::saturating(row.integer("budget_nano_eur")?),
-        period: period(row.text("time_zone")?, row.integer("reset_day")?)?,
-        requests_per_minute: crate::optional_unsigned(row, "requests_per_minute")?,
-        tokens_per_minute: crate::optional_unsigned(row, "tokens_per_minute")?,
+        period: user_period(row)?,
+        rates: RateLimits {
+            requests_per_minute: crate::optional_unsigned(row, "requests_per_minute")?,
+            tokens_per_minute: crate::optional_unsigned(row, "tokens_per_minute")?,
+        },
+        concurrency: concurrency(row)?,
         models: crate::model_access(row, "models")?,
         keys,
         // No account makes a snapshot stale yet: isolates reload theirs by age.
         routing_version: 0,
         clamp: row.integer("clamp")? != 0,
+        pool: pool(row)?,
+        closed: row.optional_integer("closed_at")?.is_some(),
     })
+}
+
+fn user_period(row: &Row) -> Result<PeriodRule, PlatformError> {
+    let (days, from) = (row.optional_integer("period_days")?, row.optional_integer("period_from")?);
+    match (days, from) {
+        (Some(days), Some(from)) => Ok(PeriodRule::EveryDays {
+            days: u16::try_from(days).map_err(|_| crate::malformed("period_days"))?,
+            from: Timestamp::from_millis(from),
+        }),
+        _ => period(row.text("time_zone")?, row.integer("reset_day")?),
+    }
+}
+
+fn concurrency(row: &Row) -> Result<Option<u32>, PlatformError> {
+    let limit = row.optional_integer("concurrency_max")?;
+    limit.map(|limit| u32::try_from(limit).map_err(|_| crate::malformed("concurrency_max"))).transpose()
+}
+
+/// A tenant without limits of its own has no pool.
+fn pool(row: &Row) -> Result<Option<PoolTerms>, PlatformError> {
+    let limited = |column| Ok::<_, PlatformError>(row.optional_integer(column)?.is_some());
+    let (money, requests, tokens) =
+        (limited("tenant_budget")?, limited("tenant_requests")?, limited("tenant_tokens")?);
+    if !money && !requests && !tokens {
+        return Ok(None);
+    }
+    let home = Home::parse(row.text("home")?).ok_or_else(|| crate::malformed("home"))?;
+    let name = tenant_pools::name(home, row.text("tenant_id")?);
+    let period = period(row.text("time_zone")?, row.integer("tenant_reset_day")?)?;
+    Ok(Some(PoolTerms { name, money, requests, tokens, period }))
 }
 
 fn key(stored: StoredKey) -> Result<Key, PlatformError> {
     let hash = crate::key_hash::from_hex(&stored.hash).ok_or_else(|| crate::malformed("hash"))?;
     let expires = stored.expires_at.map(Timestamp::from_millis);
-    Ok(Key { id: stored.id, hash, expires, revoked: false })
+    Ok(Key {
+        id: stored.id,
+        hash,
+        expires,
+        revoked: false,
+        budget: stored.budget_nano_eur.map(NanoEur::saturating),
+        rates: RateLimits {
+            requests_per_minute: stored.requests_per_minute,
+            tokens_per_minute: stored.tokens_per_minute,
+        },
+        clamp: stored.clamp != 0,
+    })
 }
 
 /// The rule of an account's periods.
 pub fn period(time_zone: &str, reset_day: i64) -> Result<PeriodRule, PlatformError> {
     let zone = Zone::parse(time_zone).ok_or_else(|| crate::malformed("time_zone"))?;
     let anchor_day = u8::try_from(reset_day).map_err(|_| crate::malformed("reset_day"))?;
-    Ok(PeriodRule { zone, anchor_day })
+    Ok(PeriodRule::Monthly { zone, anchor_day })
 }
 
 #[cfg(test)]
@@ -83,7 +140,8 @@ mod tests {
     fn row(change: impl FnOnce(&mut Vec<(&str, Value)>)) -> Row {
         let hash = crate::key_hash::to_hex(&KeyHash::of("a fake key"));
         let keys = format!(
-            r#"[{{"id":"new","hash":"{hash}","expires_at":5}},{{"id":"old","hash":"{hash}","expires_at":null}}]"#
+            r#"[{{"id":"new","hash":"{hash}","expires_at":5,"budget_nano_eur":7,"requests_per_minute":3,"clamp":1}},
+                {{"id":"old","hash":"{hash}","expires_at":null,"clamp":0}}]"#
         );
         let mut columns: Vec<(&str, Value)> = vec![
             ("configuration_version", 7.into()),
@@ -98,6 +156,15 @@ mod tests {
             ("models", r#"["gpt-4o"]"#.into()),
             ("clamp", 0.into()),
             ("keys", keys.into()),
+            ("period_days", Value::Null),
+            ("period_from", Value::Null),
+            ("concurrency_max", 5.into()),
+            ("closed_at", Value::Null),
+            ("home", "eu".into()),
+            ("tenant_budget", Value::Null),
+            ("tenant_reset_day", 1.into()),
+            ("tenant_requests", Value::Null),
+            ("tenant_tokens", Value::Null),
         ];
         change(&mut columns);
         let (names, values): (Vec<_>, Vec<_>) = columns.into_iter().map(|(n, v)| (n.to_owned(), v)).unzip();
@@ -111,12 +178,57 @@ mod tests {
         assert_eq!(configuration.user_status, Status::Active);
         assert_eq!(configuration.tenant_status, Status::Suspended);
         assert_eq!(configuration.budget, NanoEur::euros(25));
-        assert_eq!(configuration.period, PeriodRule { zone: Zone::BERLIN, anchor_day: 31 });
-        assert_eq!((configuration.requests_per_minute, configuration.tokens_per_minute), (Some(60), None));
+        assert_eq!(configuration.period, PeriodRule::Monthly { zone: Zone::BERLIN, anchor_day: 31 });
+        assert_eq!(
+            configuration.rates,
+            RateLimits { requests_per_minute: Some(60), tokens_per_minute: None }
+        );
+        assert_eq!((configuration.concurrency, configuration.pool.as_ref()), (Some(5), None));
         assert_eq!(configuration.models, ModelAccess::Only(vec!["gpt-4o".into()]));
         let ids: Vec<_> = configuration.keys.iter().map(|key| (key.id.as_str(), key.expires)).collect();
         assert_eq!(ids, [("old", None), ("new", Some(Timestamp::from_millis(5)))]);
         assert_eq!(configuration.keys[0].hash, KeyHash::of("a fake key"));
+    }
+
+    #[test]
+    fn a_key_has_limits_of_its_own() {
+        let configuration = of_row(&row(|_| {})).unwrap();
+        let [old, new] = &configuration.keys[..] else { panic!("two keys") };
+        assert_eq!(
+            (new.budget, new.rates.requests_per_minute, new.clamp),
+            (NanoEur::new(7).ok(), Some(3), true)
+        );
+        assert_eq!((old.budget, old.rates, old.clamp), (None, RateLimits::default(), false));
+    }
+
+    #[test]
+    fn a_tenant_with_any_limit_has_a_pool() {
+        let at = |name: &str, value: i64| {
+            let (name, value) = (name.to_owned(), Value::from(value));
+            row(move |columns| columns.iter_mut().find(|(n, _)| *n == name).unwrap().1 = value)
+        };
+        let pool = of_row(&at("tenant_budget", 5)).unwrap().pool.unwrap();
+        assert_eq!(
+            (pool.name.as_str(), pool.money, pool.requests, pool.tokens),
+            ("eu-t1", true, false, false)
+        );
+        let pool = of_row(&at("tenant_tokens", 5)).unwrap().pool.unwrap();
+        assert_eq!((pool.money, pool.requests, pool.tokens), (false, false, true));
+    }
+
+    #[test]
+    fn p13_a_period_may_be_days_from_an_instant() {
+        let row = row(|columns| {
+            for (name, value) in columns.iter_mut() {
+                match *name {
+                    "period_days" => *value = 30.into(),
+                    "period_from" => *value = 7.into(),
+                    _ => {}
+                }
+            }
+        });
+        let rule = PeriodRule::EveryDays { days: 30, from: Timestamp::from_millis(7) };
+        assert_eq!(of_row(&row).unwrap().period, rule);
     }
 
     #[test]

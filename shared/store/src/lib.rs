@@ -6,18 +6,35 @@
 pub mod api_keys;
 pub mod audit_log;
 pub mod configuration;
+pub mod deliveries;
 mod key_hash;
 pub mod login_attempts;
 pub mod notices;
+pub mod outbox_mails;
 pub mod pending_pushes;
+#[cfg(test)]
+mod plan;
 pub mod products;
+pub mod provider_bills;
+pub mod pruning;
 pub mod routing_snapshots;
+#[cfg(test)]
+mod schedule_plans;
+pub mod schedules;
 pub mod service_keys;
+pub mod sessions;
 pub mod stripe_events;
+pub mod tenant_pools;
 pub mod tenants;
 pub mod usage_logs;
+pub mod usage_measures;
 pub mod usage_report;
+pub mod usage_retention;
+pub mod usage_rollups;
+pub mod usage_summary;
+pub mod usage_totals;
 pub mod users;
+pub mod webhook_endpoints;
 
 use domain::account::ModelAccess;
 use domain::time::Timestamp;

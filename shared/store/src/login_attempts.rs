@@ -1,5 +1,6 @@
 //! Log-ins that did not succeed, counted by account and by address within a window.
 
+use crate::pruning::PRUNED_AT_ONCE;
 use core::time::Duration;
 use domain::api_key::KeyHash;
 use domain::time::Timestamp;
@@ -62,6 +63,12 @@ pub fn forget(subject: &Subject) -> Statement {
     Statement::new("DELETE FROM login_attempts WHERE subject = ?1").bind(subject.0.as_str())
 }
 
+const PRUNE: &str = "
+DELETE FROM login_attempts WHERE subject IN
+  (SELECT subject FROM login_attempts WHERE window_started_at < ?1 ORDER BY window_started_at LIMIT ?2)
+RETURNING subject";
+
+/// Drops some whose window began before `before`, and returns a row for each.
 pub fn prune(before: Timestamp) -> Statement {
-    Statement::new("DELETE FROM login_attempts WHERE window_started_at < ?1").bind(before.as_millis())
+    Statement::new(PRUNE).bind(before.as_millis()).bind(PRUNED_AT_ONCE)
 }

@@ -1,5 +1,6 @@
 //! Usage rows: appended by accounts' outboxes, never changed.
 
+use crate::usage_rollups;
 use domain::account::UsageRow;
 use domain::identity::AccountId;
 use domain::money::MAX_NANO_EUR;
@@ -31,8 +32,15 @@ SELECT
 FROM json_each(?1) WHERE true
 ON CONFLICT DO NOTHING";
 
-/// At most [`BATCH_ROWS_MAX`] rows. Safe to repeat: a row that is there already stays as it is.
-pub fn insert_batch(rows: &[(AccountId, UsageRow)]) -> Statement {
+/// At most [`BATCH_ROWS_MAX`] rows, and the marks by which the roll-ups find them: for one commit, in this
+/// order. Safe to repeat: a row that is there already stays as it is.
+pub fn append(rows: &[(AccountId, UsageRow)]) -> Vec<Statement> {
+    let mut statements = vec![insert_batch(rows)];
+    statements.extend(usage_rollups::mark_dirty(rows));
+    statements
+}
+
+fn insert_batch(rows: &[(AccountId, UsageRow)]) -> Statement {
     let rows: Vec<Value> = rows.iter().map(|(account, row)| as_json(*account, row)).collect();
     Statement::new(INSERT_BATCH).bind(Value::from(rows).to_string())
 }
@@ -126,9 +134,10 @@ pub(crate) fn prices_of(
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
-    use crate::usage_report::{Scope, by_request, totals};
+    use crate::usage_report::{Scope, by_request};
+    use crate::usage_totals::{Range, totals};
     use domain::account::{RowKind, Served};
     use domain::identity::{Home, RequestId};
     use domain::money::NanoEur;
@@ -140,7 +149,7 @@ mod tests {
     const ACCOUNT: AccountId = AccountId::new(Home::Eu, [1; 16]);
 
     /// Every field has a value of its own, so that a swapped column shows.
-    fn row() -> UsageRow {
+    pub(crate) fn row() -> UsageRow {
         let price = |n| Some(NanoUsdPerMillion(n));
         UsageRow {
             request_id: RequestId([2; 16]),
@@ -193,7 +202,7 @@ mod tests {
     #[test]
     fn a_row_is_read_as_it_was_written() {
         let platform = MemoryPlatform::new();
-        block_on(platform.commit(vec![insert_batch(&[(ACCOUNT, row())])])).unwrap();
+        block_on(platform.commit(append(&[(ACCOUNT, row())]))).unwrap();
         let read = block_on(by_request(&platform, ACCOUNT, row().request_id)).unwrap().remove(0);
         let row = row();
         assert_eq!((read.account, read.request_id, read.kind.as_str()), (ACCOUNT, row.request_id, "call"));
@@ -216,15 +225,17 @@ mod tests {
             .map(|n| {
                 let request_id = RequestId::of_foreign("row", &n.to_string());
                 let cost = NanoEur::saturating(9_000_000_000_000 + i64::try_from(n).unwrap());
-                (ACCOUNT, UsageRow { request_id, cost, ..row() })
+                (ACCOUNT, UsageRow { request_id, cost, provider_cost_nano_usd: n, ..row() })
             })
             .collect();
         for _ in 0..2 {
-            block_on(platform.commit(vec![insert_batch(&rows)])).unwrap();
+            block_on(platform.commit(append(&rows))).unwrap();
         }
-        let totals = block_on(totals(&platform, &Scope::User(ACCOUNT))).unwrap();
+        let hour = Timestamp::from_millis(3_600_000);
+        let range = Range { from: Timestamp::EPOCH, to: hour, model: None, kind: None };
+        let totals = block_on(totals(&platform, &Scope::User(ACCOUNT), range, hour)).unwrap().measures;
         let expected: i128 = rows.iter().map(|(_, row)| i128::from(row.cost.get())).sum();
-        assert_eq!((totals.rows, totals.cost), (rows.len() as u64, expected));
+        assert_eq!((totals.row_count, totals.cost_nano_eur), (rows.len() as i128, expected));
     }
 
     #[test]

@@ -58,7 +58,8 @@ impl Cursor {
 
     pub fn parse(text: &str) -> Option<Self> {
         let mut parts = text.splitn(4, '.');
-        let at = Timestamp::from_millis(parts.next()?.parse().ok()?);
+        let at =
+            parts.next()?.parse().ok().filter(|at| (0..1 << 53).contains(at)).map(Timestamp::from_millis)?;
         let account = AccountId::parse(parts.next()?)?;
         let request_id = RequestId::parse(parts.next()?)?;
         Some(Self { at, account, request_id, kind: parts.next()?.to_owned() })
@@ -84,85 +85,142 @@ pub async fn by_request(
     database.query(statement).await?.iter().map(of_row).collect()
 }
 
-/// Read through the primary key: the rows of one user, which retention keeps few.
-const PAGE_OF_USER: &str = "
-SELECT * FROM usage_logs
-WHERE account_id = ?1 AND (at, account_id, request_id, kind) < (?2, ?3, ?4, ?5)
-ORDER BY at DESC, account_id DESC, request_id DESC, kind DESC LIMIT ?6";
+/// Which rows of a scope.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Filter {
+    pub from: Timestamp,
+    /// Exclusive.
+    pub to: Timestamp,
+    pub model: Option<String>,
+    pub kind: Option<String>,
+    pub tag: Option<String>,
+}
 
-/// Read through the index in its own order: it ends with the primary key.
-const PAGE_OF_TENANT: &str = "
-SELECT * FROM usage_logs
-WHERE tenant_id = ?1 AND (at, account_id, request_id, kind) < (?2, ?3, ?4, ?5)
-ORDER BY at DESC, account_id DESC, request_id DESC, kind DESC LIMIT ?6";
+impl Filter {
+    /// 2^53 - 1 milliseconds: after every possible row.
+    pub const END: Timestamp = Timestamp::from_millis((1 << 53) - 1);
 
-/// Newest first, from after `after`.
+    pub const ALL: Self = Self { from: Timestamp::EPOCH, to: Self::END, model: None, kind: None, tag: None };
+
+    const fn is_selective(&self) -> bool {
+        self.model.is_some() || self.kind.is_some() || self.tag.is_some()
+    }
+}
+
+/// Rows, newest first, and where the next page begins. A filter that matches few rows may find none in what
+/// a page examines: then the page is empty, and still has a next one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Page {
+    pub rows: Vec<UsageEntry>,
+    pub next: Option<Cursor>,
+}
+
+/// Rows that a page with a filter by model, kind or tag examines.
+pub const EXAMINED_MAX: i64 = 10_000;
+
+/// Both indices end with the primary key, so each is read in the order of pages, between two places in it.
+macro_rules! between {
+    (user) => {
+        "account_id = ?1 AND (at, request_id, kind) < (?2, ?3, ?4) AND (at, request_id, kind) >= (?5, ?6, ?7)"
+    };
+    (tenant) => {
+        "tenant_id = ?1 AND (at, account_id, request_id, kind) < (?2, ?3, ?4, ?5)
+  AND (at, account_id, request_id, kind) >= (?6, ?7, ?8, ?9)"
+    };
+}
+
+const PAGE_OF_USER: &str = concat!(
+    "SELECT * FROM usage_logs\nWHERE ",
+    between!(user),
+    "
+  AND (?9 IS NULL OR model = ?9) AND (?10 IS NULL OR kind = ?10)
+  AND (?11 IS NULL OR EXISTS (SELECT 1 FROM json_each(usage_logs.tags) AS tag WHERE tag.value = ?11))
+ORDER BY at DESC, request_id DESC, kind DESC LIMIT ?8"
+);
+
+const PAGE_OF_TENANT: &str = concat!(
+    "SELECT * FROM usage_logs\nWHERE ",
+    between!(tenant),
+    "
+  AND (?11 IS NULL OR model = ?11) AND (?12 IS NULL OR kind = ?12)
+  AND (?13 IS NULL OR EXISTS (SELECT 1 FROM json_each(usage_logs.tags) AS tag WHERE tag.value = ?13))
+ORDER BY at DESC, account_id DESC, request_id DESC, kind DESC LIMIT ?10"
+);
+
+/// The last row that a page examines, read from the index alone.
+const LAST_OF_USER: &str = concat!(
+    "SELECT at, account_id, request_id, kind FROM usage_logs\nWHERE ",
+    between!(user),
+    "\nORDER BY at DESC, request_id DESC, kind DESC LIMIT 1 OFFSET ?8"
+);
+
+const LAST_OF_TENANT: &str = concat!(
+    "SELECT at, account_id, request_id, kind FROM usage_logs\nWHERE ",
+    between!(tenant),
+    "\nORDER BY at DESC, account_id DESC, request_id DESC, kind DESC LIMIT 1 OFFSET ?10"
+);
+
+/// At most `limit` rows from after `after`. One statement, two with a filter by model, kind or tag.
 pub async fn page(
     database: &impl Database,
     scope: &Scope,
+    filter: &Filter,
     after: Option<&Cursor>,
-    limit: i64,
-) -> Result<Vec<UsageEntry>, PlatformError> {
-    let statement = match scope {
-        Scope::User(user) => Statement::new(PAGE_OF_USER).bind(user.to_string()),
-        Scope::Tenant(tenant) => Statement::new(PAGE_OF_TENANT).bind(tenant.as_str()),
-    };
-    let statement = match after {
-        Some(cursor) => statement
-            .bind(cursor.at.as_millis())
-            .bind(cursor.account.to_string())
-            .bind(cursor.request_id.to_string())
-            .bind(cursor.kind.as_str()),
-        // After every possible row.
-        None => statement.bind(MAX_INSTANT).bind("").bind("").bind(""),
-    };
-    database.query(statement.bind(limit)).await?.iter().map(of_row).collect()
-}
-
-/// 2^53 - 1 milliseconds.
-const MAX_INSTANT: i64 = (1 << 53) - 1;
-
-/// Sums over all rows of a scope. Money stays text until it is an integer of ours.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Totals {
-    pub rows: u64,
-    /// Nano-euros.
-    pub cost: i128,
-    pub overrun: i128,
-    pub tokens_input: i128,
-    pub tokens_output: i128,
-}
-
-const TOTALS_OF_USER: &str = "
-SELECT COUNT(*) AS rows, CAST(COALESCE(SUM(cost_nano_eur), 0) AS TEXT) AS cost,
-  CAST(COALESCE(SUM(overrun_nano_eur), 0) AS TEXT) AS overrun,
-  CAST(COALESCE(SUM(tokens_input + tokens_cached_input + tokens_cache_write + tokens_audio_input), 0) AS TEXT)
-    AS tokens_input,
-  CAST(COALESCE(SUM(tokens_output + tokens_reasoning + tokens_audio_output), 0) AS TEXT) AS tokens_output
-FROM usage_logs WHERE account_id = ?1";
-
-const TOTALS_OF_TENANT: &str = "
-SELECT COUNT(*) AS rows, CAST(COALESCE(SUM(cost_nano_eur), 0) AS TEXT) AS cost,
-  CAST(COALESCE(SUM(overrun_nano_eur), 0) AS TEXT) AS overrun,
-  CAST(COALESCE(SUM(tokens_input + tokens_cached_input + tokens_cache_write + tokens_audio_input), 0) AS TEXT)
-    AS tokens_input,
-  CAST(COALESCE(SUM(tokens_output + tokens_reasoning + tokens_audio_output), 0) AS TEXT) AS tokens_output
-FROM usage_logs WHERE tenant_id = ?1";
-
-pub async fn totals(database: &impl Database, scope: &Scope) -> Result<Totals, PlatformError> {
-    let statement = match scope {
-        Scope::User(user) => Statement::new(TOTALS_OF_USER).bind(user.to_string()),
-        Scope::Tenant(tenant) => Statement::new(TOTALS_OF_TENANT).bind(tenant.as_str()),
-    };
+    limit: usize,
+) -> Result<Page, PlatformError> {
+    let of_user = matches!(scope, Scope::User(_));
+    let mut last = None;
+    if filter.is_selective() {
+        let sql = if of_user { LAST_OF_USER } else { LAST_OF_TENANT };
+        let statement = between(sql, scope, filter, after, None).bind(EXAMINED_MAX - 1);
+        last = database.query(statement).await?.first().map(place_of).transpose()?;
+    }
+    let sql = if of_user { PAGE_OF_USER } else { PAGE_OF_TENANT };
+    let one_more = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
+    let statement = between(sql, scope, filter, after, last.as_ref())
+        .bind(one_more)
+        .bind(filter.model.clone())
+        .bind(filter.kind.clone())
+        .bind(filter.tag.clone());
     let rows = database.query(statement).await?;
-    let row = rows.first().ok_or_else(|| PlatformError::malformed("no sums came back"))?;
-    let sum = |column| row.text(column)?.parse().map_err(|_| crate::malformed(column));
-    Ok(Totals {
-        rows: crate::unsigned(row, "rows")?,
-        cost: sum("cost")?,
-        overrun: sum("overrun")?,
-        tokens_input: sum("tokens_input")?,
-        tokens_output: sum("tokens_output")?,
+    let mut rows = rows.iter().map(of_row).collect::<Result<Vec<_>, _>>()?;
+    let more = rows.len() > limit;
+    rows.truncate(limit);
+    let next = if more { rows.last().map(Cursor::of) } else { last };
+    Ok(Page { rows, next })
+}
+
+/// Binds the scope, the place before which the page begins, and that at which it ends at the latest.
+fn between(
+    sql: &'static str,
+    scope: &Scope,
+    filter: &Filter,
+    after: Option<&Cursor>,
+    last: Option<&Cursor>,
+) -> Statement {
+    let (of_user, owner) = match scope {
+        Scope::User(user) => (true, user.to_string()),
+        Scope::Tenant(tenant) => (false, tenant.clone()),
+    };
+    let place = |statement: Statement, at: Timestamp, row: Option<&Cursor>| {
+        let text = |part: fn(&Cursor) -> String| row.map_or_else(String::new, part);
+        let statement = statement.bind(at.as_millis());
+        let statement = if of_user { statement } else { statement.bind(text(|row| row.account.to_string())) };
+        statement.bind(text(|row| row.request_id.to_string())).bind(text(|row| row.kind.clone()))
+    };
+    // A cursor from beyond `to` begins at `to`.
+    let after = after.filter(|after| after.at < filter.to);
+    let statement = place(Statement::new(sql).bind(owner), after.map_or(filter.to, |after| after.at), after);
+    place(statement, last.map_or(filter.from, |last| last.at), last)
+}
+
+fn place_of(row: &Row) -> Result<Cursor, PlatformError> {
+    Ok(Cursor {
+        at: crate::instant(row, "at")?,
+        account: AccountId::parse(row.text("account_id")?).ok_or_else(|| crate::malformed("account_id"))?,
+        request_id: RequestId::parse(row.text("request_id")?)
+            .ok_or_else(|| crate::malformed("request_id"))?,
+        kind: row.text("kind")?.to_owned(),
     })
 }
 
@@ -215,26 +273,17 @@ fn of_row(row: &Row) -> Result<UsageEntry, PlatformError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan;
     use domain::identity::Home;
-
-    fn plan(sql: &str) -> String {
-        let platform = platform_memory::MemoryPlatform::new();
-        let parameters = sql.matches('?').count();
-        let sql: &'static str = format!("EXPLAIN QUERY PLAN {sql}").leak();
-        let statement = (0..parameters).fold(Statement::new(sql), |statement, _| statement.bind(1));
-        let rows = futures_executor::block_on(platform.query(statement)).unwrap();
-        rows.iter().map(|row| row.text("detail").unwrap().to_owned()).collect::<Vec<_>>().join("; ")
-    }
 
     #[test]
     fn p25_no_question_scans_the_table() {
-        for sql in [BY_REQUEST, PAGE_OF_USER, PAGE_OF_TENANT, TOTALS_OF_USER, TOTALS_OF_TENANT] {
-            let plan = plan(sql);
-            assert!(plan.contains("SEARCH") && !plan.contains("SCAN"), "{plan}: {sql}");
+        for sql in [BY_REQUEST, PAGE_OF_USER, PAGE_OF_TENANT, LAST_OF_USER, LAST_OF_TENANT] {
+            let plan = plan::of(sql);
+            assert!(plan.contains("SEARCH usage_logs USING") && !plan.contains("SCAN usage_logs"), "{plan}");
+            // A page reads its index in the index's own order and sorts nothing.
+            assert!(!plan.contains("TEMP B-TREE"), "{plan}");
         }
-        // A tenant's rows may be many: a page reads the index in its own order and sorts nothing.
-        let page = plan(PAGE_OF_TENANT);
-        assert!(!page.contains("TEMP B-TREE"), "{page}");
     }
 
     #[test]
@@ -245,8 +294,9 @@ mod tests {
             request_id: RequestId([9; 16]),
             kind: "call".into(),
         };
-        assert_eq!(Cursor::parse(&cursor.to_string()), Some(cursor));
-        for wrong in ["", "1", "x.y.z.w", "1.eu-00.x.call"] {
+        assert_eq!(Cursor::parse(&cursor.to_string()), Some(cursor.clone()));
+        let beyond = cursor.to_string().replacen("1700000000000", "9223372036854775807", 1);
+        for wrong in ["", "1", "x.y.z.w", "1.eu-00.x.call", &beyond] {
             assert_eq!(Cursor::parse(wrong), None, "{wrong}");
         }
     }

@@ -5,6 +5,7 @@ use domain::identity::AccountId;
 use domain::money::NanoEur;
 use domain::time::Timestamp;
 use platform::{Database, PlatformError, Row, Statement};
+use serde_json::{Value, json};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
@@ -123,6 +124,17 @@ pub fn set_budget_reset_at(id: AccountId, at: Timestamp) -> Statement {
         .bind(at.as_millis())
 }
 
+const SET_RESETS: &str = "
+UPDATE users SET budget_reset_at = seen.at
+FROM (SELECT value ->> 0 AS id, value ->> 1 AS at FROM json_each(?1)) AS seen
+WHERE users.id = seen.id AND users.budget_reset_at <> seen.at";
+
+/// The same for many, in one statement.
+pub fn set_all_budget_resets_at(views: &[(AccountId, Timestamp)]) -> Statement {
+    let rows: Vec<_> = views.iter().map(|(id, at)| json!([id.to_string(), at.as_millis()])).collect();
+    Statement::new(SET_RESETS).bind(Value::from(rows).to_string())
+}
+
 const FIND: &str = "
 SELECT id, tenant_id, email, name, role, status, product_id, budget_nano_eur, budget_reset_at, password_hash,
   created_at
@@ -175,6 +187,14 @@ pub async fn page(
     database.query(statement).await?.iter().map(of_row).collect()
 }
 
+const IDS: &str = "SELECT id FROM users WHERE id > ?1 ORDER BY id LIMIT ?2";
+
+/// Accounts by id, from after `after` (empty for the first page).
+pub async fn ids(database: &impl Database, after: &str, limit: i64) -> Result<Vec<AccountId>, PlatformError> {
+    let rows = database.query(Statement::new(IDS).bind(after).bind(limit)).await?;
+    rows.iter().map(id_of).collect()
+}
+
 const DUE: &str = "
 SELECT id, budget_reset_at FROM users
 WHERE budget_reset_at <= ?1 AND (budget_reset_at, id) > (?2, ?3)
@@ -190,6 +210,18 @@ pub struct DueCursor {
 impl DueCursor {
     pub const fn start() -> Self {
         Self { at: Timestamp::EPOCH, id: String::new() }
+    }
+
+    /// What [`Self`] prints; anything else is the start.
+    pub fn parse(text: &str) -> Self {
+        let parts = text.split_once(' ').and_then(|(at, id)| Some((at.parse().ok()?, id)));
+        parts.map_or_else(Self::start, |(at, id)| Self { at: Timestamp::from_millis(at), id: id.to_owned() })
+    }
+}
+
+impl core::fmt::Display for DueCursor {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "{} {}", self.at.as_millis(), self.id)
     }
 }
 

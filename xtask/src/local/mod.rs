@@ -34,7 +34,7 @@ pub struct Options {
     /// The value of the binding `TEST_HOOKS`, which no shipped configuration has.
     pub test_hooks: Option<String>,
     pub extra_workers: Vec<ExtraWorker>,
-    /// `POST /__dev/trigger/cron` on the shared port.
+    /// `POST /__dev/trigger/cron` and `GET /__dev/outbox` on the shared port.
     pub dev_routes: bool,
     pub log: Log,
 }
@@ -47,14 +47,26 @@ impl Options {
             port: 0,
             upstream: UpstreamEnv::default(),
             seed: Vec::new(),
-            // Local workerd has no jurisdictions; shipped configurations say "on".
-            vars: BTreeMap::from([("JURISDICTIONS".to_owned(), "off".to_owned())]),
+            vars: local_vars(),
             test_hooks: None,
             extra_workers: Vec::new(),
             dev_routes: false,
             log: Log::File,
         }
     }
+}
+
+/// What a local host says otherwise than the shipped configurations.
+fn local_vars() -> BTreeMap<String, String> {
+    let vars = [
+        // Local workerd has none.
+        ("JURISDICTIONS", "off"),
+        // Mails are kept in the database: GET /__dev/outbox.
+        ("MAIL_URL", "capture:"),
+        // A receiver of webhooks may run on this machine.
+        ("WEBHOOK_ADDRESSES", "any"),
+    ];
+    vars.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
 }
 
 /// Where the functions' console output and the runtime's complaints go.

@@ -39,7 +39,15 @@ INSERT INTO pending_pushes (account_id, version, since)
 SELECT id, configuration_version, unixepoch() * 1000 FROM users WHERE id = ?1 AND budget_reset_at = 0
 ON CONFLICT DO NOTHING";
 
-const SCOPES: [&str; 5] = ["budget:read", "usage:read", "usage:write", "users:write", "tenants:write"];
+const SCOPES: [&str; 7] = [
+    "budget:read",
+    "usage:read",
+    "usage:write",
+    "users:write",
+    "tenants:write",
+    "reconciliation:read",
+    "reconciliation:write",
+];
 
 struct Plan {
     id: &'static str,

@@ -5,9 +5,11 @@
 use domain::account::Account;
 use domain::api_key::KeyHash;
 use domain::routing::{PriceFields, RoutingSnapshot, Target, TargetKind};
+use domain::state_machine::StateMachine;
+use domain::tenant_pool::TenantPool;
 use futures_executor::block_on;
-use http::{Request, StatusCode};
-use platform::{Database, PlatformError};
+use http::{Request, Response, StatusCode};
+use platform::{Body, Clock, Database, PlatformError};
 use platform_memory::{Delivered, MemoryPlatform};
 use serde_json::Value;
 
@@ -59,7 +61,7 @@ impl Scene {
                  VALUES ('{tenant}', '{tenant}-slug', '{tenant}', 'active', 0, 0)"
             ));
         }
-        let all = r#"["budget:read","usage:read","usage:write","users:write","tenants:write"]"#;
+        let all = r#"["budget:read","usage:read","usage:write","users:write","tenants:write","reconciliation:read","reconciliation:write"]"#;
         service_key(&platform, KEY, "NULL", all);
         service_key(&platform, KEY_OF_OTHER, "'other'", all);
         service_key(&platform, READING_KEY, "NULL", r#"["budget:read"]"#);
@@ -96,16 +98,26 @@ impl Scene {
     }
 
     pub fn send(&self, key: Option<&str>, method: &str, path: &str, body: &Value) -> Answer {
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        self.send_text(key, method, path, &body)
+    }
+
+    pub fn send_text(&self, key: Option<&str>, method: &str, path: &str, body: &str) -> Answer {
+        let (parts, body) = self.raw(key, method, path, body).into_parts();
+        let bytes = block_on(body.collect(1 << 20)).unwrap();
+        Answer { status: parts.status, body: serde_json::from_slice(&bytes).unwrap() }
+    }
+
+    /// The answer as it leaves, its body unread.
+    pub fn raw(&self, key: Option<&str>, method: &str, path: &str, body: &str) -> Response<Body> {
         let mut request = Request::builder().method(method).uri(path);
         if let Some(key) = key {
             request = request.header("x-api-key", key);
         }
-        let body = if body.is_null() { String::new() } else { body.to_string() };
-        let response = block_on(billing::handle(&self.platform, request.body(body.into()).unwrap()));
+        let request = request.body(body.to_owned().into()).unwrap();
+        let response = block_on(billing::handle(&self.platform, request));
         assert!(response.headers().contains_key("x-request-id"));
-        let (parts, body) = response.into_parts();
-        let bytes = block_on(body.collect(1 << 20)).unwrap();
-        Answer { status: parts.status, body: serde_json::from_slice(&bytes).unwrap() }
+        response
     }
 
     pub fn post(&self, path: &str, body: &Value) -> Answer {
@@ -135,6 +147,20 @@ impl Scene {
         block_on(self.platform.deliver_all::<Account>()).unwrap();
     }
 
+    /// Everything that is due; how many account-hours that was.
+    pub fn roll_up(&self) -> usize {
+        let mut buckets = 0;
+        for _ in 0..100 {
+            let now = self.platform.now();
+            let slice = block_on(store::usage_rollups::roll_up_slice(&self.platform, now)).unwrap();
+            buckets += slice.buckets;
+            if !slice.more {
+                return buckets;
+            }
+        }
+        panic!("a hundred slices do not end");
+    }
+
     /// Pushes that no account has acknowledged.
     pub fn pending(&self) -> usize {
         block_on(store::pending_pushes::page(&self.platform, None, "", 100)).unwrap().len()
@@ -150,5 +176,10 @@ fn service_key(platform: &MemoryPlatform, key: &str, tenant: &str, scopes: &str)
 }
 
 async fn record(platform: MemoryPlatform, batch: Delivered) -> Result<(), PlatformError> {
-    billing::outbox::of_account(&platform, &batch.name, batch.events::<Account>()).await
+    match batch.kind {
+        TenantPool::KIND => {
+            billing::outbox::of_pool(&platform, &batch.name, batch.events::<TenantPool>()).await
+        }
+        _ => billing::outbox::of_account(&platform, &batch.name, batch.events::<Account>()).await,
+    }
 }

@@ -7,11 +7,8 @@ pub mod provider;
 use core::pin::pin;
 use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
-use domain::account::{
-    Account, Balance, Command, Configuration, Configure, Event, Key, ModelAccess, Reply, Status, UsageRow,
-};
+use domain::account::{Account, Balance, Command, Configuration, Configure, Event, Key, Reply, UsageRow};
 use domain::api_key::{KeyHash, Pepper, issue};
-use domain::civil_time::PeriodRule;
 use domain::identity::{AccountId, Home};
 use domain::money::NanoEur;
 use domain::provider_key;
@@ -134,20 +131,8 @@ impl Scene {
 
     /// The same; routes older than `routing_version` must not be used any more.
     pub fn configure_routing(&self, version: u64, budget: NanoEur, keys: Vec<Key>, routing_version: u64) {
-        let configuration = Configuration {
-            version,
-            tenant_id: "demo".into(),
-            user_status: Status::Active,
-            tenant_status: Status::Active,
-            budget,
-            period: PeriodRule::DEFAULT,
-            requests_per_minute: None,
-            tokens_per_minute: None,
-            models: ModelAccess::All,
-            keys,
-            routing_version,
-            clamp: false,
-        };
+        let configuration =
+            Configuration { version, keys, routing_version, ..Configuration::new("demo", budget) };
         let command = Command::Configure(Box::new(Configure { configuration }));
         block_on(self.platform.apply::<Account>(&self.name(), command)).unwrap();
     }
@@ -190,7 +175,7 @@ impl Scene {
 
     /// As the account knows a good key.
     pub fn key_entry(&self, key: &str) -> Key {
-        Key { id: "key".into(), hash: KeyHash::of(key), expires: None, revoked: false }
+        Key::new("key", KeyHash::of(key))
     }
 
     /// A chat request under the user's key, as it goes in.
@@ -247,7 +232,7 @@ impl Scene {
         let events = self.platform.delivered::<Account>(&self.name());
         let row = |event| match event {
             Event::Usage(row) => Some(*row),
-            Event::Notice(_) => None,
+            Event::Notice(_) | Event::Pool(..) => None,
         };
         events.into_iter().filter_map(row).collect()
     }

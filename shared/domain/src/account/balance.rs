@@ -40,6 +40,11 @@ pub struct Balance {
     pub tenant_id: String,
     #[n(13)]
     pub configuration_version: u64,
+    /// Refunds that the next top-up pays.
+    #[n(14)]
+    pub debt: NanoEur,
+    #[n(15)]
+    pub closed: bool,
 }
 
 impl Balance {
@@ -62,6 +67,8 @@ impl Balance {
             tenant_status: configuration.tenant_status,
             tenant_id: configuration.tenant_id.clone(),
             configuration_version: configuration.version,
+            debt: head.debt,
+            closed: head.closed,
         }
     }
 }

@@ -4,6 +4,7 @@
 use super::{Configuration, Served};
 use crate::api_key::KeyHash;
 use crate::identity::RequestId;
+use crate::lease::Grant;
 use crate::money::NanoEur;
 use crate::price::{Tariff, Usage};
 use crate::time::Timestamp;
@@ -25,9 +26,8 @@ pub enum Command {
     TopUp(#[n(0)] TopUp),
     #[n(6)]
     Adjust(#[n(0)] Adjust),
-    /// Opens a new period now; holds stay with the old one.
     #[n(7)]
-    Reset,
+    Reset(#[n(0)] Reset),
     #[n(8)]
     Inspect,
     #[n(9)]
@@ -38,6 +38,11 @@ pub enum Command {
     /// Who is this, and may they act? Reserves nothing.
     #[n(11)]
     Authorize(#[n(0)] KeyHash),
+    #[n(12)]
+    Refund(#[n(0)] Refund),
+    /// Lowers what is leased from the tenant's pool to what is needed, and tells the pool.
+    #[n(13)]
+    GiveBack,
 }
 
 /// The directory's rows for this account, as one versioned snapshot. Never carries spend.
@@ -81,6 +86,13 @@ pub struct Reserve {
     pub served: Served,
     #[n(11)]
     pub tags: Vec<String>,
+    /// The pool's answer to an earlier [`super::Reply::NeedsGrant`].
+    #[n(12)]
+    pub grant: Option<Box<Grant>>,
+    /// A hold of this amount, whatever the usage costs: for who knows the price and not the tokens. Such a
+    /// hold is ended by the [`Report`] that names it; if it runs out, nothing is charged.
+    #[n(13)]
+    pub amount: Option<NanoEur>,
 }
 
 /// What was used so far, cumulative; extends the hold.
@@ -145,6 +157,26 @@ pub struct Report {
     /// The id as the caller wrote it, for the usage row.
     #[n(7)]
     pub foreign_id: String,
+    /// A hold of [`Reserve::amount`] that this report ends.
+    #[n(8)]
+    pub hold: Option<RequestId>,
+}
+
+/// Takes money back that was paid: from the free top-up; what that does not cover is debt, which the next
+/// top-up pays.
+#[derive(Clone, Debug, PartialEq, Encode, Decode)]
+pub struct Refund {
+    #[n(0)]
+    pub operation_id: RequestId,
+    #[n(1)]
+    pub amount: NanoEur,
+}
+
+/// Opens a new period now. Holds and the tenant's spend stay with the old one.
+#[derive(Clone, Debug, PartialEq, Encode, Decode)]
+pub struct Reset {
+    #[n(0)]
+    pub operation_id: RequestId,
 }
 
 /// Adds money that carries over.

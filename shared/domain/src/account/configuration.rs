@@ -1,9 +1,10 @@
 //! What the directory says of an account. Versioned: an older snapshot never replaces a newer one.
 
-use super::{AccountState, KEYS_MAX, Part, Reply, state};
+use super::{AccountState, Event, KEYS_MAX, OPEN_HOLDS_MAX, Part, Reply, key_meter, state, tenant_share};
 use crate::api_key::KeyHash;
 use crate::civil_time::PeriodRule;
 use crate::money::NanoEur;
+use crate::rate_limit::RateLimits;
 use crate::time::Timestamp;
 use minicbor::{Decode, Encode};
 
@@ -24,9 +25,10 @@ pub struct Configuration {
     #[n(5)]
     pub period: PeriodRule,
     #[n(6)]
-    pub requests_per_minute: Option<u64>,
+    pub rates: RateLimits,
+    /// Calls that may be open at once, at most [`OPEN_HOLDS_MAX`], which holds without it.
     #[n(7)]
-    pub tokens_per_minute: Option<u64>,
+    pub concurrency: Option<u32>,
     #[n(8)]
     pub models: ModelAccess,
     /// At most [`KEYS_MAX`]; more are cut, the newest kept.
@@ -35,8 +37,33 @@ pub struct Configuration {
     /// The oldest routing snapshot that may still be used.
     #[n(10)]
     pub routing_version: u64,
+    /// Whether an output ceiling that is too dear is lowered rather than refused.
     #[n(11)]
     pub clamp: bool,
+    /// Where the tenant's own limits are leased from, if it has any.
+    #[n(12)]
+    pub pool: Option<PoolTerms>,
+    /// Whether the account is to refuse everything new, for good.
+    #[n(13)]
+    pub closed: bool,
+}
+
+/// Which limits of the tenant an account leases.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct PoolTerms {
+    /// The pool's name, as its state machine is called.
+    #[n(0)]
+    pub name: String,
+    /// Whether the tenant has a budget.
+    #[n(1)]
+    pub money: bool,
+    #[n(2)]
+    pub requests: bool,
+    #[n(3)]
+    pub tokens: bool,
+    /// When the tenant's budget starts anew. Only for the first lease: later the pool tells.
+    #[n(4)]
+    pub period: PeriodRule,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
@@ -96,9 +123,51 @@ pub struct Key {
     pub expires: Option<Timestamp>,
     #[n(3)]
     pub revoked: bool,
+    /// What calls with this key may cost in a period of the account; none: only the account's limit counts.
+    #[n(4)]
+    pub budget: Option<NanoEur>,
+    #[n(5)]
+    pub rates: RateLimits,
+    #[n(6)]
+    pub clamp: bool,
+}
+
+impl Key {
+    /// Good for ever, and limited by nothing of its own.
+    pub fn new(id: impl Into<String>, hash: KeyHash) -> Self {
+        Self {
+            id: id.into(),
+            hash,
+            expires: None,
+            revoked: false,
+            budget: None,
+            rates: RateLimits::default(),
+            clamp: false,
+        }
+    }
 }
 
 impl Configuration {
+    /// An active account whose only limit is a monthly budget.
+    pub fn new(tenant_id: impl Into<String>, budget: NanoEur) -> Self {
+        Self {
+            version: 1,
+            tenant_id: tenant_id.into(),
+            user_status: Status::Active,
+            tenant_status: Status::Active,
+            budget,
+            period: PeriodRule::DEFAULT,
+            rates: RateLimits::default(),
+            concurrency: None,
+            models: ModelAccess::All,
+            keys: Vec::new(),
+            routing_version: 0,
+            clamp: false,
+            pool: None,
+            closed: false,
+        }
+    }
+
     /// The usable key of this hash. Every key is compared, so that time tells nothing.
     pub(super) fn key(&self, hash: &KeyHash, now: Timestamp) -> Option<&Key> {
         let matching =
@@ -107,13 +176,34 @@ impl Configuration {
     }
 }
 
-pub(super) fn configure(state: &mut AccountState, command: super::Configure, now: Timestamp) -> Reply {
+impl Configuration {
+    pub(super) fn open_holds_max(&self) -> u32 {
+        self.concurrency.map_or(OPEN_HOLDS_MAX, |limit| limit.min(OPEN_HOLDS_MAX))
+    }
+}
+
+pub(super) fn configure(
+    state: &mut AccountState,
+    command: super::Configure,
+    now: Timestamp,
+    events: &mut Vec<Event>,
+) -> Reply {
     let mut new = command.configuration;
-    let current = state.configuration().map(|c| c.version);
-    if current.is_none_or(|version| new.version > version) {
+    let current = state.configuration();
+    if current.is_none_or(|current| new.version > current.version) {
+        let had_pool = current.is_some_and(|current| current.pool.is_some());
         let surplus = new.keys.len().saturating_sub(KEYS_MAX);
         new.keys.drain(..surplus);
         state.head.enter_period(&new, now);
+        // There is no way back.
+        state.head.closed |= new.closed;
+        if state.head.closed {
+            new.keys.clear();
+        }
+        key_meter::forget_others(state, &new.keys);
+        if !had_pool {
+            tenant_share::begin(&mut state.head, &new, now, events);
+        }
         state.put(state::CONFIGURATION, Part::Configuration(Box::new(new)));
     }
     match state.configuration() {

@@ -2,6 +2,7 @@
 //! account's counter.
 
 use crate::identity::RequestId;
+use crate::lease::Want;
 use crate::money::NanoEur;
 use crate::notice::Notice;
 use crate::price::{Tariff, Usage};
@@ -14,6 +15,9 @@ pub enum Event {
     Usage(#[n(0)] Box<UsageRow>),
     #[n(1)]
     Notice(#[n(0)] Box<Notice>),
+    /// For the tenant's pool of this name.
+    #[n(2)]
+    Pool(#[n(0)] String, #[n(1)] Box<Want>),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]

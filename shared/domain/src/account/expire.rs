@@ -8,9 +8,11 @@ use crate::identity::RequestId;
 pub(super) fn end_what_is_due(state: &mut AccountState, now: Timestamp, events: &mut Vec<Event>) {
     while let Some(key) = state.first_due(now) {
         match state.remove(key) {
+            // Whoever asked for it reports what it cost, in full, whenever that is known.
+            Some(Part::Hold(hold)) if hold.of_amount => settle::charge(state, &hold, NanoEur::ZERO),
             Some(Part::Hold(hold)) => {
                 let (price, overrun) = settle::price_within(&hold, &hold.so_far);
-                settle::charge(&mut state.head, &hold, price.cost);
+                settle::charge(state, &hold, price.cost);
                 let mut row = settle::row(RequestId(key.id), &hold, RowKind::Call, now);
                 row.usage = hold.so_far;
                 row.cost = price.cost;

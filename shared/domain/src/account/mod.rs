@@ -5,25 +5,35 @@
 //! or crash can admit more than the budget or charge a call twice.
 
 mod balance;
+mod care;
 mod command;
 mod configuration;
 mod event;
 mod expire;
+mod key_meter;
+mod notices;
 mod report;
 mod reserve;
 mod settle;
 mod state;
+mod tenant_share;
 #[cfg(test)]
 mod tests;
 
 pub use balance::Balance;
-pub use command::{Adjust, Checkpoint, Command, Configure, Release, Report, Reserve, Settle, TopUp};
-pub use configuration::{Configuration, Key, ModelAccess, Status};
+pub use care::Care;
+pub use command::{
+    Adjust, Checkpoint, Command, Configure, Refund, Release, Report, Reserve, Reset, Settle, TopUp,
+};
+pub use configuration::{Configuration, Key, ModelAccess, PoolTerms, Status};
 pub use event::{Event, RowKind, Served, UsageRow};
+pub use key_meter::KeyMeter;
 pub use state::{Head, Hold, Part, Period};
+pub use tenant_share::TenantShare;
 
+use crate::lease::Want;
 use crate::money::NanoEur;
-use crate::rate_limit::RateStatus;
+use crate::rate_limit::{RateKind, RateStatuses};
 use crate::state_machine::{Outcome, PartKey, State, StateMachine};
 use crate::time::Timestamp;
 use core::time::Duration;
@@ -49,7 +59,7 @@ pub const OPERATION_MEMORY: Duration = Duration::from_secs(62 * 24 * 60 * 60);
 pub struct Account;
 type AccountState = State<Head, Part>;
 
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Encode, Decode)]
 pub enum Reply {
     #[n(0)]
     Done,
@@ -70,6 +80,21 @@ pub enum Reply {
     /// An operation of this id took effect before; nothing changed.
     #[n(7)]
     Repeated(#[n(0)] Settled),
+    /// Ask the tenant's pool, and reserve again with its answer.
+    #[n(8)]
+    NeedsGrant(#[n(0)] Box<NeedsGrant>),
+    /// What the account has told its tenant's pool; tell it, too, if you are in a hurry.
+    #[n(9)]
+    GivesBack(#[n(0)] Box<Want>),
+}
+
+#[derive(Clone, Debug, PartialEq, Encode, Decode)]
+pub struct NeedsGrant {
+    /// The pool's name, as its state machine is called.
+    #[n(0)]
+    pub pool: String,
+    #[n(1)]
+    pub want: Want,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
@@ -84,9 +109,7 @@ pub struct Reserved {
     #[n(2)]
     pub output_ceiling: u64,
     #[n(3)]
-    pub requests: Option<RateStatus>,
-    #[n(4)]
-    pub tokens: Option<RateStatus>,
+    pub statuses: RateStatuses,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
@@ -120,8 +143,9 @@ pub enum Refusal {
     Budget(#[n(0)] Box<BudgetRefusal>),
     #[n(6)]
     Rate(#[n(0)] RateRefusal),
+    /// So many calls are open, which is the limit.
     #[n(7)]
-    TooManyHolds,
+    TooManyHolds(#[n(0)] u32),
     /// Too many rows wait for delivery.
     #[n(8)]
     Backlogged,
@@ -131,19 +155,61 @@ pub enum Refusal {
     /// The usage has a unit without a price.
     #[n(10)]
     Unpriced,
+    /// Holds of too many manual resets are still open.
+    #[n(11)]
+    TooManyResets,
+    /// The account is closed.
+    #[n(12)]
+    Closed,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct BudgetRefusal {
     #[n(0)]
-    pub source: LimitSource,
+    pub figures: LimitFigures,
     #[n(1)]
-    pub balance: Balance,
-    #[n(2)]
     pub worst_case: NanoEur,
     /// The largest output ceiling that would fit, in tokens for all choices together.
-    #[n(3)]
+    #[n(2)]
     pub affordable_output: Option<u64>,
+}
+
+/// The limit that stopped a call. `limit = used + reserved + remaining - over`, always.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct LimitFigures {
+    #[n(0)]
+    pub source: LimitSource,
+    #[n(1)]
+    pub limit: NanoEur,
+    #[n(2)]
+    pub used: NanoEur,
+    #[n(3)]
+    pub reserved: NanoEur,
+    #[n(4)]
+    pub remaining: NanoEur,
+    #[n(5)]
+    pub over: NanoEur,
+    #[n(6)]
+    pub resets_at: Timestamp,
+}
+
+impl LimitFigures {
+    pub fn new(
+        source: LimitSource,
+        limit: NanoEur,
+        used: NanoEur,
+        reserved: NanoEur,
+        resets_at: Timestamp,
+    ) -> Self {
+        let free = limit.saturating_sub(used).saturating_sub(reserved);
+        let over = NanoEur::ZERO.saturating_sub(free).at_least_zero();
+        Self { source, limit, used, reserved, remaining: free.at_least_zero(), over, resets_at }
+    }
+
+    fn of_user(balance: &Balance) -> Self {
+        let Balance { limit, used, reserved, remaining, over, resets_at, .. } = *balance;
+        Self { source: LimitSource::User, limit, used, reserved, remaining, over, resets_at }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
@@ -170,24 +236,16 @@ impl LimitSource {
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct RateRefusal {
     #[n(0)]
+    pub source: LimitSource,
+    #[n(1)]
     pub kind: RateKind,
-    #[n(1)]
-    pub limit: u64,
+    /// Per minute.
     #[n(2)]
-    pub retry_after_ms: u64,
+    pub limit: u64,
     #[n(3)]
-    pub requests: Option<RateStatus>,
+    pub retry_after_ms: u64,
     #[n(4)]
-    pub tokens: Option<RateStatus>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
-#[cbor(index_only)]
-pub enum RateKind {
-    #[n(0)]
-    Requests,
-    #[n(1)]
-    Tokens,
+    pub statuses: RateStatuses,
 }
 
 impl StateMachine for Account {
@@ -202,7 +260,7 @@ impl StateMachine for Account {
         let own = match command {
             Command::Configure(_)
             | Command::Inspect
-            | Command::Reset
+            | Command::GiveBack
             | Command::Wake
             | Command::Authorize(_) => None,
             Command::Reserve(c) => Some(state::hold_key(c.request_id)),
@@ -212,6 +270,8 @@ impl StateMachine for Account {
             Command::Report(c) => Some(state::operation_key(c.operation_id)),
             Command::TopUp(c) => Some(state::operation_key(c.operation_id)),
             Command::Adjust(c) => Some(state::operation_key(c.operation_id)),
+            Command::Refund(c) => Some(state::operation_key(c.operation_id)),
+            Command::Reset(c) => Some(state::operation_key(c.operation_id)),
         };
         own.into_iter().chain([state::CONFIGURATION]).collect()
     }
@@ -229,7 +289,7 @@ impl StateMachine for Account {
     }
 
     fn resident(key: PartKey) -> bool {
-        key.kind != state::OPERATION
+        key.kind < state::NOT_RESIDENT
     }
 
     fn wake() -> Command {
@@ -241,30 +301,55 @@ fn decide(state: &mut AccountState, command: Command, now: Timestamp, events: &m
     let Some(configuration) = state.configuration().cloned() else {
         // A name that was never configured stores nothing.
         return match command {
-            Command::Configure(c) => configuration::configure(state, *c, now),
+            Command::Configure(c) => configuration::configure(state, *c, now, events),
             Command::Reserve(_) | Command::Authorize(_) => Reply::Refused(Refusal::InvalidKey),
             _ => Reply::NotConfigured,
         };
     };
     expire::end_what_is_due(state, now, events);
     state.head.enter_period(&configuration, now);
+    let charged = state.head.current().charged;
+    let reply = obey(state, &configuration, command, now, events);
+    if state.head.current().charged != charged {
+        notices::raise(&mut state.head, &configuration, now, events);
+    }
+    if state.head.closed {
+        tenant_share::give_all_back(&mut state.head, &configuration, now, events);
+    }
+    reply
+}
+
+fn obey(
+    state: &mut AccountState,
+    configuration: &Configuration,
+    command: Command,
+    now: Timestamp,
+    events: &mut Vec<Event>,
+) -> Reply {
+    if state.head.closed && matches!(command, Command::Report(_) | Command::TopUp(_) | Command::Reset(_)) {
+        return Reply::Refused(Refusal::Closed);
+    }
     match command {
-        Command::Configure(c) => configuration::configure(state, *c, now),
-        Command::Reserve(c) => reserve::reserve(state, &configuration, *c, now),
+        Command::Configure(c) => configuration::configure(state, *c, now, events),
+        Command::Reserve(c) => reserve::reserve(state, configuration, *c, now, events),
         Command::Checkpoint(c) => settle::checkpoint(state, c, now),
-        Command::Settle(c) => settle::settle(state, &configuration, &c, now, events),
-        Command::Release(c) => settle::release(state, &configuration, c, now, events),
-        Command::Report(c) => report::report(state, &configuration, *c, now, events),
-        Command::TopUp(c) => report::top_up(state, &configuration, c, now),
-        Command::Adjust(c) => report::adjust(state, &configuration, c, now, events),
-        Command::Reset => {
-            state.head.open_period(&configuration, now);
-            balance(state, &configuration)
-        }
-        Command::Inspect => balance(state, &configuration),
+        Command::Settle(c) => settle::settle(state, configuration, &c, now, events),
+        Command::Release(c) => settle::release(state, configuration, c, now, events),
+        Command::Report(c) => report::report(state, configuration, *c, now, events),
+        Command::TopUp(c) => report::top_up(state, configuration, c, now),
+        Command::Adjust(c) => report::adjust(state, configuration, c, now, events),
+        Command::Refund(c) => report::refund(state, configuration, c, now),
+        Command::Reset(c) => report::reset(state, configuration, c, now),
+        Command::Inspect => balance(state, configuration),
         Command::Wake => Reply::Done,
-        Command::Authorize(key) => match reserve::authorize(&configuration, Some(&key), now) {
-            Ok(_) => balance(state, &configuration),
+        Command::GiveBack => match &configuration.pool {
+            Some(pool) => {
+                Reply::GivesBack(Box::new(tenant_share::give_back(&mut state.head, pool, now, events)))
+            }
+            None => Reply::Unknown,
+        },
+        Command::Authorize(key) => match reserve::authorize(&state.head, configuration, Some(&key), now) {
+            Ok(_) => balance(state, configuration),
             Err(refusal) => Reply::Refused(refusal),
         },
     }

@@ -1,6 +1,6 @@
-//! Money that no hold stands behind: reported usage, top-ups, corrections by hand.
+//! Money that no hold stands behind: reported usage, top-ups, refunds, corrections by hand.
 
-use super::state::{Ended, Part, operation_key};
+use super::state::{Ended, Part, hold_key, operation_key};
 use super::*;
 use crate::identity::RequestId;
 use crate::price::{Price, Tariff, Usage};
@@ -25,7 +25,10 @@ pub(super) fn report(
             Err(_) => return Reply::Refused(Refusal::Unpriced),
         },
     };
-    spend(&mut state.head, configuration, price.cost);
+    if let Some(hold) = command.hold {
+        end_hold(state, hold, now);
+    }
+    spend(&mut state.head, configuration, price.cost, now, events);
     let mut row = own_row(state, configuration, command.operation_id, RowKind::Report, price.cost, now);
     row.model = command.model;
     row.served = command.served;
@@ -47,8 +50,12 @@ pub(super) fn top_up(
     if let Some(reply) = repeated(state, command.operation_id) {
         return reply;
     }
-    // Never less than what open holds reserve of it.
-    state.head.top_up = state.head.top_up.saturating_add(command.amount.at_least_zero());
+    let head = &mut state.head;
+    let amount = command.amount.at_least_zero();
+    let debt = amount.min(head.debt);
+    head.debt = head.debt.saturating_sub(debt);
+    let paid = cover(head, configuration, amount.saturating_sub(debt));
+    head.top_up = head.top_up.saturating_add(amount.saturating_sub(debt).saturating_sub(paid));
     finish(state, configuration, command.operation_id, NanoEur::ZERO, now)
 }
 
@@ -62,7 +69,7 @@ pub(super) fn adjust(
     if let Some(reply) = repeated(state, command.operation_id) {
         return reply;
     }
-    spend(&mut state.head, configuration, command.amount);
+    spend(&mut state.head, configuration, command.amount, now, events);
     let mut row =
         own_row(state, configuration, command.operation_id, RowKind::Adjustment, command.amount, now);
     row.note = Some(command.reason);
@@ -70,15 +77,85 @@ pub(super) fn adjust(
     finish(state, configuration, command.operation_id, command.amount, now)
 }
 
+/// A refund takes back what is free of the top-up. What calls have reserved or used stays with them; it is
+/// owed, and never paid by plan money.
+pub(super) fn refund(
+    state: &mut AccountState,
+    configuration: &Configuration,
+    command: Refund,
+    now: Timestamp,
+) -> Reply {
+    if let Some(reply) = repeated(state, command.operation_id) {
+        return reply;
+    }
+    let head = &mut state.head;
+    let amount = command.amount.at_least_zero();
+    let taken = amount.min(head.top_up_free().at_least_zero());
+    head.top_up = head.top_up.saturating_sub(taken);
+    head.debt = head.debt.saturating_add(amount.saturating_sub(taken));
+    finish(state, configuration, command.operation_id, NanoEur::ZERO, now)
+}
+
+/// A new period from now on.
+pub(super) fn reset(
+    state: &mut AccountState,
+    configuration: &Configuration,
+    command: Reset,
+    now: Timestamp,
+) -> Reply {
+    if let Some(reply) = repeated(state, command.operation_id) {
+        return reply;
+    }
+    if !state.head.may_open_period() {
+        return Reply::Refused(Refusal::TooManyResets);
+    }
+    state.head.open_period(configuration, now);
+    finish(state, configuration, command.operation_id, NanoEur::ZERO, now)
+}
+
+/// Ends a hold of a stated amount without charge: its report follows.
+fn end_hold(state: &mut AccountState, request_id: RequestId, now: Timestamp) {
+    if let Some(Part::Hold(hold)) = state.part(hold_key(request_id))
+        && hold.of_amount
+    {
+        let hold = (**hold).clone();
+        settle::charge(state, &hold, NanoEur::ZERO);
+        settle::forget_hold(state, request_id, hold.valid_until, now);
+    }
+}
+
 /// The plan pays first, then the top-up; what neither covers puts the plan over its budget. A credit goes
 /// to the plan.
-fn spend(head: &mut Head, configuration: &Configuration, cost: NanoEur) {
+fn spend(
+    head: &mut Head,
+    configuration: &Configuration,
+    cost: NanoEur,
+    now: Timestamp,
+    events: &mut Vec<Event>,
+) {
     let from_plan = cost.min(head.plan_free(configuration.budget).at_least_zero());
     let from_top_up = cost.saturating_sub(from_plan).min(head.top_up_free().at_least_zero());
+    let uncovered = cost.saturating_sub(from_plan).saturating_sub(from_top_up);
     head.top_up = head.top_up.saturating_sub(from_top_up);
     let period = head.current_mut();
     period.charged = period.charged.saturating_add(cost);
     period.plan_used = period.plan_used.saturating_add(cost.saturating_sub(from_top_up));
+    period.uncovered = match cost.is_negative() {
+        true => period.uncovered.saturating_add(cost).at_least_zero(),
+        false => period.uncovered.saturating_add(uncovered),
+    };
+    tenant_share::spend(head, configuration, cost, now, events);
+}
+
+/// What a top-up pays of earlier reports that exceeded everything, so that it does not lapse with the period.
+/// What merely is over because the plan was lowered stays the plan's.
+fn cover(head: &mut Head, configuration: &Configuration, amount: NanoEur) -> NanoEur {
+    let over = NanoEur::ZERO.saturating_sub(head.plan_free(configuration.budget)).at_least_zero();
+    let period = head.current_mut();
+    let paid = amount.min(period.uncovered).min(over);
+    period.uncovered = period.uncovered.saturating_sub(paid);
+    period.plan_used = period.plan_used.saturating_sub(paid);
+    paid
 }
 
 fn repeated(state: &AccountState, operation_id: RequestId) -> Option<Reply> {

@@ -1,28 +1,52 @@
 //! Admission: one step says who is calling, whether they may, and sets the worst case aside.
 
+use super::care::with_care;
 use super::state::{Hold, Part, hold_key};
 use super::*;
 use crate::api_key::KeyHash;
-use crate::price::{Tariff, Usage};
+use crate::lease::{Short, Want};
+use crate::price::Usage;
+use crate::rate_limit::{RateExcess, RateStatuses};
+use crate::state_machine::PartKey;
 
 pub(super) fn reserve(
     state: &mut AccountState,
     configuration: &Configuration,
     command: Reserve,
     now: Timestamp,
+    events: &mut Vec<Event>,
 ) -> Reply {
+    if let Some(grant) = &command.grant {
+        let head = &mut state.head;
+        let (share, periods) = (&mut head.tenant, &head.periods);
+        share.apply(grant, now, |since| state::charged_since(periods, since));
+    }
     match admit(state, configuration, &command, now) {
-        Ok(Admission::New { key_id, output_ceiling, hold }) => {
-            open(state, configuration, command, key_id, output_ceiling, hold, now)
-        }
+        Ok(Admission::New(terms)) => open(state, configuration, command, terms, now),
         Ok(Admission::Repeated(reserved)) => Reply::Reserved(reserved),
-        Err(refusal) => Reply::Refused(refusal),
+        Ok(Admission::NeedsGrant(want)) => match &configuration.pool {
+            Some(pool) => Reply::NeedsGrant(Box::new(NeedsGrant { pool: pool.name.clone(), want })),
+            None => Reply::Refused(Refusal::TooLate),
+        },
+        Err(refusal) => {
+            notices::exhausted(state, configuration, &refusal, now, events);
+            Reply::Refused(refusal)
+        }
     }
 }
 
 enum Admission {
-    New { key_id: Option<String>, output_ceiling: u64, hold: NanoEur },
+    New(Terms),
     Repeated(Reserved),
+    NeedsGrant(Want),
+}
+
+/// What a hold is opened with.
+struct Terms {
+    key_id: Option<String>,
+    key_meter: Option<PartKey>,
+    output_ceiling: u64,
+    amount: NanoEur,
 }
 
 fn admit(
@@ -31,14 +55,14 @@ fn admit(
     command: &Reserve,
     now: Timestamp,
 ) -> Result<Admission, Refusal> {
-    let key_id = authorize(configuration, command.key.as_ref(), now)?;
+    let key = authorize(&state.head, configuration, command.key.as_ref(), now)?;
     if !configuration.models.allows(&command.model) {
         return Err(Refusal::ModelNotAllowed);
     }
     match state.part(hold_key(command.request_id)) {
         Some(Part::Hold(hold)) => {
-            let reserved = reserved(&state.head, configuration, hold.amount(), hold.output_ceiling, now);
-            return Ok(Admission::Repeated(reserved));
+            let amounts = (hold.amount(), hold.output_ceiling);
+            return Ok(Admission::Repeated(reserved(state, configuration, key, amounts, now)));
         }
         Some(_) => return Err(Refusal::TooLate),
         None if now >= command.valid_until => return Err(Refusal::TooLate),
@@ -54,105 +78,172 @@ fn admit(
     if command.routing_version < configuration.routing_version {
         return Err(Refusal::Stale(configuration.routing_version));
     }
-    if state.head.open_holds >= OPEN_HOLDS_MAX {
-        return Err(Refusal::TooManyHolds);
+    if state.head.open_holds >= configuration.open_holds_max() {
+        return Err(Refusal::TooManyHolds(configuration.open_holds_max()));
     }
     if state.undelivered >= BACKLOG_MAX {
         return Err(Refusal::Backlogged);
     }
-    check_rates(&state.head, configuration, command.worst_case.total(), now)?;
-    let (output_ceiling, hold) = fit(&state.head, configuration, command)?;
-    Ok(Admission::New { key_id, output_ceiling, hold })
+    check_rates(state, configuration, key, command.worst_case.total(), now)?;
+    let (output_ceiling, amount) = fit(state, configuration, key, command)?;
+    match lease(&state.head, configuration, key, command, (output_ceiling, amount), now)? {
+        Lease::Fits(output_ceiling, amount) => Ok(Admission::New(Terms {
+            key_id: key.map(|key| key.id.clone()),
+            key_meter: key.map(|key| key_meter::part_of(&key.hash)),
+            output_ceiling,
+            amount,
+        })),
+        Lease::Missing(want) => Ok(Admission::NeedsGrant(want)),
+    }
 }
 
-/// The key's id, if the key is good and user and tenant are active.
-pub(super) fn authorize(
-    configuration: &Configuration,
+/// The key, if one is named and good, and user and tenant are active.
+pub(super) fn authorize<'a>(
+    head: &Head,
+    configuration: &'a Configuration,
     key: Option<&KeyHash>,
     now: Timestamp,
-) -> Result<Option<String>, Refusal> {
-    let key_id = match key {
-        Some(hash) => Some(configuration.key(hash, now).ok_or(Refusal::InvalidKey)?.id.clone()),
+) -> Result<Option<&'a Key>, Refusal> {
+    let key = match key {
+        Some(hash) => Some(configuration.key(hash, now).ok_or(Refusal::InvalidKey)?),
         None => None,
     };
-    if configuration.user_status != Status::Active {
+    if head.closed || configuration.user_status != Status::Active {
         return Err(Refusal::UserInactive);
     }
     if configuration.tenant_status != Status::Active {
         return Err(Refusal::TenantInactive);
     }
-    Ok(key_id)
+    Ok(key)
 }
 
+/// The key's limits and the account's; the tenant's are leased.
 fn check_rates(
-    head: &Head,
+    state: &AccountState,
     configuration: &Configuration,
+    key: Option<&Key>,
     tokens: u64,
     now: Timestamp,
 ) -> Result<(), Refusal> {
-    let limits = [
-        (RateKind::Requests, &head.requests, 1, configuration.requests_per_minute),
-        (RateKind::Tokens, &head.tokens, tokens, configuration.tokens_per_minute),
-    ];
-    for (kind, meter, units, limit) in limits {
-        let Some(limit) = limit else { continue };
-        if let Err(wait) = meter.check(units, limit, now) {
-            return Err(Refusal::Rate(RateRefusal {
+    let refused = |source| {
+        move |RateExcess { kind, limit, wait }: RateExcess| {
+            Refusal::Rate(RateRefusal {
+                source,
                 kind,
                 limit,
                 retry_after_ms: u64::try_from(wait.as_millis()).unwrap_or(u64::MAX),
-                requests: configuration.requests_per_minute.map(|l| head.requests.status(l, now)),
-                tokens: configuration.tokens_per_minute.map(|l| head.tokens.status(l, now)),
-            }));
+                statuses: statuses(state, configuration, key, now),
+            })
         }
+    };
+    if let Some(key) = key.filter(|key| !key.rates.is_none()) {
+        let meter = key_meter::read(state, key_meter::part_of(&key.hash));
+        meter.rates.check(1, tokens, key.rates, now).map_err(refused(LimitSource::Key))?;
     }
-    Ok(())
+    state.head.rates.check(1, tokens, configuration.rates, now).map_err(refused(LimitSource::User))
 }
 
-/// The output ceiling and its price, if it fits what is free; a hold is never shrunk unless asked for.
-fn fit(head: &Head, configuration: &Configuration, command: &Reserve) -> Result<(u64, NanoEur), Refusal> {
-    let free = head.free(configuration.budget);
-    let dearest = command.tariff.dearest();
-    if dearest.eur_per_usd_millionths == 0 {
-        // An unknown rate is an unknown price.
-        return Err(Refusal::Unpriced);
+/// What is left of the key's and the account's limits, whichever is less.
+fn statuses(
+    state: &AccountState,
+    configuration: &Configuration,
+    key: Option<&Key>,
+    now: Timestamp,
+) -> RateStatuses {
+    let own = state.head.rates.statuses(configuration.rates, now);
+    match key.filter(|key| !key.rates.is_none()) {
+        Some(key) => {
+            let meter = key_meter::read(state, key_meter::part_of(&key.hash));
+            own.tighter(meter.rates.statuses(key.rates, now))
+        }
+        None => own,
     }
-    let worst = dearest.price(&command.worst_case).map_err(|_| Refusal::Unpriced)?.cost;
+}
+
+/// The output ceiling and its price, if it fits the key's and the account's money; a hold is never shrunk
+/// unless asked for.
+fn fit(
+    state: &AccountState,
+    configuration: &Configuration,
+    key: Option<&Key>,
+    command: &Reserve,
+) -> Result<(u64, NanoEur), Refusal> {
+    let care = state.head.care.permille();
+    let worst = worst_case(command, command.worst_case.output, care)?;
+    let (source, free) = least_free(state, configuration, key);
     // Once something that is no call went beyond the limit, not even a free call passes.
     if worst <= free && !free.is_negative() {
         return Ok((command.worst_case.output, worst));
     }
-    let affordable = affordable_output(&dearest, &command.worst_case, free, command.choices.max(1));
-    if let Some(output) = affordable.filter(|_| command.clamp || configuration.clamp) {
-        let clamped = Usage { output, ..command.worst_case };
-        let cost = dearest.price(&clamped).map_err(|_| Refusal::Unpriced)?.cost;
-        return Ok((output, cost));
+    let affordable = affordable_output(command, care, free);
+    match affordable.filter(|_| clamps(configuration, key, command)) {
+        Some(output) => Ok((output, worst_case(command, output, care)?)),
+        None => Err(Refusal::Budget(Box::new(BudgetRefusal {
+            figures: figures(state, configuration, key, source),
+            worst_case: worst,
+            affordable_output: affordable,
+        }))),
     }
-    Err(Refusal::Budget(Box::new(BudgetRefusal {
-        source: LimitSource::User,
-        balance: Balance::of(head, configuration),
-        worst_case: worst,
-        affordable_output: affordable,
-    })))
 }
 
-/// The largest output ceiling, shared evenly by `choices`, that `free` pays. None when not even one
-/// token for each fits.
-pub(super) fn affordable_output(
-    tariff: &Tariff,
-    worst_case: &Usage,
-    free: NanoEur,
-    choices: u32,
-) -> Option<u64> {
-    let choices = u64::from(choices);
-    let fits = |per_choice: u64| {
-        let usage = Usage { output: per_choice * choices, ..*worst_case };
-        tariff.price(&usage).is_ok_and(|price| price.cost <= free)
-    };
-    if free.is_negative() || !fits(1) {
+fn clamps(configuration: &Configuration, key: Option<&Key>, command: &Reserve) -> bool {
+    command.clamp || configuration.clamp || key.is_some_and(|key| key.clamp)
+}
+
+/// What a call with this output ceiling may cost.
+fn worst_case(command: &Reserve, output: u64, care: u32) -> Result<NanoEur, Refusal> {
+    if let Some(amount) = command.amount {
+        return Ok(amount.at_least_zero());
+    }
+    let tariff = command.tariff.dearest();
+    if tariff.eur_per_usd_millionths == 0 {
+        // An unknown rate is an unknown price.
+        return Err(Refusal::Unpriced);
+    }
+    let usage = Usage { output, ..command.worst_case };
+    Ok(with_care(tariff.price(&usage).map_err(|_| Refusal::Unpriced)?.cost, care))
+}
+
+fn least_free(
+    state: &AccountState,
+    configuration: &Configuration,
+    key: Option<&Key>,
+) -> (LimitSource, NanoEur) {
+    let own = (LimitSource::User, state.head.free(configuration.budget));
+    let of_key = key.and_then(|key| {
+        let budget = key.budget?;
+        Some((LimitSource::Key, key_meter::read(state, key_meter::part_of(&key.hash)).free(budget)))
+    });
+    of_key.filter(|(_, free)| *free < own.1).unwrap_or(own)
+}
+
+fn figures(
+    state: &AccountState,
+    configuration: &Configuration,
+    key: Option<&Key>,
+    source: LimitSource,
+) -> LimitFigures {
+    let balance = Balance::of(&state.head, configuration);
+    match (source, key) {
+        (LimitSource::Key, Some(key)) => {
+            let meter = key_meter::read(state, key_meter::part_of(&key.hash));
+            let budget = key.budget.unwrap_or_default();
+            LimitFigures::new(source, budget, meter.used, meter.reserved, balance.resets_at)
+        }
+        _ => LimitFigures::of_user(&balance),
+    }
+}
+
+/// The largest output ceiling, shared evenly by the choices, that `free` pays. None when not even one token
+/// for each fits.
+pub(super) fn affordable_output(command: &Reserve, care: u32, free: NanoEur) -> Option<u64> {
+    let choices = u64::from(command.choices.max(1));
+    let fits =
+        |per_choice: u64| worst_case(command, per_choice * choices, care).is_ok_and(|cost| cost <= free);
+    if command.amount.is_some() || free.is_negative() || !fits(1) {
         return None;
     }
-    let (mut fitting, mut too_much) = (1, (worst_case.output / choices).saturating_add(1));
+    let (mut fitting, mut too_much) = (1, (command.worst_case.output / choices).saturating_add(1));
     while too_much - fitting > 1 {
         let middle = fitting + (too_much - fitting) / 2;
         if fits(middle) { fitting = middle } else { too_much = middle }
@@ -160,31 +251,86 @@ pub(super) fn affordable_output(
     Some(fitting * choices)
 }
 
+enum Lease {
+    Fits(u64, NanoEur),
+    Missing(Want),
+}
+
+/// Whether what is leased from the tenant's pool covers the call. Only the pool's own answer refuses.
+fn lease(
+    head: &Head,
+    configuration: &Configuration,
+    key: Option<&Key>,
+    command: &Reserve,
+    (output, amount): (u64, NanoEur),
+    now: Timestamp,
+) -> Result<Lease, Refusal> {
+    let (Some(pool), share) = (&configuration.pool, &head.tenant) else {
+        return Ok(Lease::Fits(output, amount));
+    };
+    let answer = command.grant.as_deref();
+    let (requests, tokens) = missing_permits(share, pool, command, now);
+    let permitted = requests == 0 && tokens == 0;
+    if let Some(refusal) = answer.and_then(|grant| grant.rate.clone()).filter(|_| !permitted) {
+        return Err(Refusal::Rate(refusal));
+    }
+    // By our clock the period may be over before the pool's has ended: then its answer counts.
+    let current = share.confirmed && (!share.is_over(now) || answer.is_some());
+    let covered = !pool.money || (current && amount <= share.free());
+    if covered && permitted {
+        return Ok(Lease::Fits(output, amount));
+    }
+    let clamps = clamps(configuration, key, command);
+    if let Some(short) = answer.and_then(|grant| grant.short.as_ref()).filter(|_| !covered) {
+        let care = head.care.permille();
+        return match affordable_output(command, care, share.free()).filter(|_| clamps) {
+            Some(output) => Ok(Lease::Fits(output, worst_case(command, output, care)?)),
+            None => Err(short_refusal(share, command, short, amount, care)),
+        };
+    }
+    let amount = if pool.money { amount } else { NanoEur::ZERO };
+    Ok(Lease::Missing(Want { requests, tokens, ..share.want(amount, clamps, !current) }))
+}
+
+fn short_refusal(
+    share: &TenantShare,
+    command: &Reserve,
+    short: &Short,
+    worst_case: NanoEur,
+    care: u32,
+) -> Refusal {
+    let spendable = short.available.saturating_sub(share.granted).saturating_add(share.free());
+    let Short { limit, used, leased, resets_at, .. } = *short;
+    Refusal::Budget(Box::new(BudgetRefusal {
+        figures: LimitFigures::new(LimitSource::Tenant, limit, used, leased, resets_at),
+        worst_case,
+        affordable_output: affordable_output(command, care, spendable),
+    }))
+}
+
+fn missing_permits(share: &TenantShare, pool: &PoolTerms, command: &Reserve, now: Timestamp) -> (u64, u64) {
+    let (requests, tokens) = share.valid_permits(now);
+    let missing = |limited, needed: u64, held| if limited { needed.saturating_sub(held) } else { 0 };
+    (missing(pool.requests, 1, requests), missing(pool.tokens, command.worst_case.total(), tokens))
+}
+
 fn open(
     state: &mut AccountState,
     configuration: &Configuration,
     command: Reserve,
-    key_id: Option<String>,
-    output_ceiling: u64,
-    amount: NanoEur,
+    terms: Terms,
     now: Timestamp,
 ) -> Reply {
+    let Terms { key_id, key_meter, output_ceiling, amount } = terms;
+    let key = command.key.as_ref().and_then(|hash| configuration.key(hash, now));
+    let tokens = command.worst_case.total();
     let head = &mut state.head;
-    if let Some(limit) = configuration.requests_per_minute {
-        head.requests.take(1, limit, now);
-    }
-    let tokens = match configuration.tokens_per_minute {
-        Some(limit) => {
-            let tokens = command.worst_case.total();
-            head.tokens.take(tokens, limit, now);
-            tokens
-        }
-        None => 0,
-    };
+    head.rates.take(1, tokens, configuration.rates, now);
     let plan = amount.min(head.plan_free(configuration.budget).at_least_zero());
     let top_up = amount.saturating_sub(plan);
     head.open_holds += 1;
     head.top_up_reserved = head.top_up_reserved.saturating_add(top_up);
+    let tenant_opened_at = head.tenant.take(configuration.pool.as_ref(), amount, tokens);
     let period = head.current_mut();
     period.plan_reserved = period.plan_reserved.saturating_add(plan);
     period.open_holds += 1;
@@ -202,25 +348,36 @@ fn open(
         deadline: now.plus(HOLD_TTL),
         so_far: command.input_estimate,
         output_ceiling,
-        tokens,
+        tokens: if configuration.rates.tokens_per_minute.is_some() { tokens } else { 0 },
+        key_tokens: if key.is_some_and(|key| key.rates.tokens_per_minute.is_some()) { tokens } else { 0 },
+        tenant_tokens: if configuration.pool.as_ref().is_some_and(|pool| pool.tokens) { tokens } else { 0 },
         tags: command.tags,
+        key_meter,
+        tenant_opened_at,
+        care_permille: state.head.care.permille(),
+        of_amount: command.amount.is_some(),
     };
+    if let (Some(part), Some(key)) = (key_meter, key) {
+        let mut meter = key_meter::read(state, part);
+        meter.reserved = meter.reserved.saturating_add(amount);
+        meter.rates.take(1, tokens, key.rates, now);
+        state.put(part, Part::KeyMeter(meter));
+    }
     state.put(hold_key(command.request_id), Part::Hold(Box::new(hold)));
-    Reply::Reserved(reserved(&state.head, configuration, amount, output_ceiling, now))
+    Reply::Reserved(reserved(state, configuration, key, (amount, output_ceiling), now))
 }
 
 fn reserved(
-    head: &Head,
+    state: &AccountState,
     configuration: &Configuration,
-    hold: NanoEur,
-    output_ceiling: u64,
+    key: Option<&Key>,
+    (hold, output_ceiling): (NanoEur, u64),
     now: Timestamp,
 ) -> Reserved {
     Reserved {
         hold,
-        remaining: head.free(configuration.budget).at_least_zero(),
+        remaining: state.head.free(configuration.budget).at_least_zero(),
         output_ceiling,
-        requests: configuration.requests_per_minute.map(|limit| head.requests.status(limit, now)),
-        tokens: configuration.tokens_per_minute.map(|limit| head.tokens.status(limit, now)),
+        statuses: statuses(state, configuration, key, now),
     }
 }

@@ -1,9 +1,11 @@
 //! The end of a hold: charged at what was used, never above the hold.
 
+use super::key_meter::KeyMeter;
 use super::state::{Ended, Expired, Hold, Part, hold_key};
 use super::*;
 use crate::identity::RequestId;
 use crate::price::{Price, Usage};
+use crate::rate_limit::RateMeters;
 
 /// Cumulative and monotonous: a lower or late checkpoint changes nothing.
 pub(super) fn checkpoint(state: &mut AccountState, command: Checkpoint, now: Timestamp) -> Reply {
@@ -63,8 +65,8 @@ pub(super) fn release(
     match state.part(key) {
         Some(Part::Hold(hold)) => {
             let hold = (**hold).clone();
-            charge(&mut state.head, &hold, NanoEur::ZERO);
-            give_back_tokens(&mut state.head, configuration, &hold, 0, now);
+            charge(state, &hold, NanoEur::ZERO);
+            give_back_tokens(state, configuration, &hold, 0, now);
             let settled = nothing(state, configuration);
             forget_hold(state, command.request_id, hold.valid_until, now);
             Reply::Settled(settled)
@@ -87,17 +89,31 @@ pub(super) fn release(
 
 /// Moves a hold's money: the charge to used, the rest back to free. Plan money pays first, so the
 /// top-up is what is left over.
-pub(super) fn charge(head: &mut Head, hold: &Hold, cost: NanoEur) {
+pub(super) fn charge(state: &mut AccountState, hold: &Hold, cost: NanoEur) {
+    let head = &mut state.head;
     let from_plan = cost.min(hold.plan);
     let from_top_up = cost.saturating_sub(from_plan);
     head.open_holds = head.open_holds.saturating_sub(1);
     head.top_up_reserved = head.top_up_reserved.saturating_sub(hold.top_up);
     head.top_up = head.top_up.saturating_sub(from_top_up);
+    head.tenant.charge(hold, cost);
     if let Some(period) = head.period_mut(hold.period_opened_at) {
         period.plan_reserved = period.plan_reserved.saturating_sub(hold.plan);
         period.plan_used = period.plan_used.saturating_add(from_plan);
         period.charged = period.charged.saturating_add(cost);
         period.open_holds = period.open_holds.saturating_sub(1);
+    }
+    change_key_meter(state, hold, |meter| {
+        meter.reserved = meter.reserved.saturating_sub(hold.amount());
+        meter.used = meter.used.saturating_add(cost);
+    });
+}
+
+/// If the key still has a meter in the hold's period.
+fn change_key_meter(state: &mut AccountState, hold: &Hold, change: impl FnOnce(&mut KeyMeter)) {
+    let current = state.head.current().opened_at;
+    if let Some(part) = hold.key_meter.filter(|_| hold.period_opened_at == current) {
+        key_meter::change(state, part, change);
     }
 }
 
@@ -120,8 +136,9 @@ fn end(
     events: &mut Vec<Event>,
 ) -> Settled {
     let (price, overrun) = price_within(hold, &command.usage);
-    charge(&mut state.head, hold, price.cost);
-    give_back_tokens(&mut state.head, configuration, hold, command.usage.total(), now);
+    charge(state, hold, price.cost);
+    give_back_tokens(state, configuration, hold, command.usage.total(), now);
+    state.head.care.learn(price.cost.saturating_add(overrun), hold.amount(), hold.care_permille);
     let mut row = row(command.request_id, hold, RowKind::Call, now);
     row.usage = command.usage;
     row.cost = price.cost;
@@ -146,9 +163,12 @@ fn correct(
     let hold = &expired.hold;
     let usage = settle.map_or_else(Usage::default, |settle| settle.usage);
     let (price, overrun) = price_within(hold, &usage);
-    let difference = recharge(&mut state.head, configuration.budget, expired, price.cost);
+    let difference = recharge(state, configuration, expired, price.cost);
+    let charged = expired.charged.saturating_add(difference);
+    // What the call cost and nobody paid, whether it exceeds the hold or the money was not there any more.
+    let overrun = overrun.saturating_add(price.cost.saturating_sub(charged).at_least_zero());
     let more_overrun = overrun.saturating_sub(price_within(hold, &hold.so_far).1);
-    if !difference.is_zero() || !more_overrun.is_zero() {
+    if usage != hold.so_far || !difference.is_zero() || !more_overrun.is_zero() {
         let mut row = row(request_id, hold, RowKind::Correction, now);
         row.usage = usage;
         row.cost = difference;
@@ -160,22 +180,25 @@ fn correct(
         }
         events.push(Event::Usage(Box::new(row)));
     }
-    let settled = Settled {
-        charged: expired.charged.saturating_add(difference),
-        overrun,
-        remaining: state.head.free(configuration.budget).at_least_zero(),
-    };
+    let settled =
+        Settled { charged, overrun, remaining: state.head.free(configuration.budget).at_least_zero() };
     expire::no_longer_correctable(&mut state.head, expired);
     let ended = Ended { until: expired.until, settled: settled.clone() };
     state.put(hold_key(request_id), Part::Ended(ended));
     settled
 }
 
-/// Moves an expired hold's charge to `cost` or as near as the free money allows, in the hold's own
-/// period, and says by how much. What goes back goes where it came from.
-fn recharge(head: &mut Head, budget: NanoEur, expired: &Expired, cost: NanoEur) -> NanoEur {
+/// Moves an expired hold's charge to `cost` or as near as the free money of every level allows, in the
+/// hold's own period, and says by how much. What goes back goes where it came from.
+fn recharge(
+    state: &mut AccountState,
+    configuration: &Configuration,
+    expired: &Expired,
+    cost: NanoEur,
+) -> NanoEur {
     let hold = &expired.hold;
-    let wanted = cost.saturating_sub(expired.charged);
+    let wanted = cost.saturating_sub(expired.charged).min(spare_of_levels(state, configuration, hold));
+    let (head, budget) = (&mut state.head, configuration.budget);
     let Some(period) = head.period_mut(hold.period_opened_at) else { return NanoEur::ZERO };
     let plan = if wanted.is_negative() {
         cost.min(hold.plan).saturating_sub(expired.charged.min(hold.plan))
@@ -190,7 +213,28 @@ fn recharge(head: &mut Head, budget: NanoEur, expired: &Expired, cost: NanoEur) 
     if let Some(period) = head.period_mut(hold.period_opened_at) {
         period.charged = period.charged.saturating_add(difference);
     }
+    if hold.tenant_opened_at == Some(head.tenant.opened_at) {
+        head.tenant.used = head.tenant.used.saturating_add(difference);
+    }
+    change_key_meter(state, hold, |meter| meter.used = meter.used.saturating_add(difference));
     difference
+}
+
+/// What the key and the tenant's lease leave for a correction upwards. A tenant's period that is over leaves
+/// nothing: its money may have gone to others.
+fn spare_of_levels(state: &AccountState, configuration: &Configuration, hold: &Hold) -> NanoEur {
+    let share = &state.head.tenant;
+    let of_tenant = match hold.tenant_opened_at {
+        None => NanoEur::MAX,
+        Some(period) if period == share.opened_at => share.free().at_least_zero(),
+        Some(_) => NanoEur::ZERO,
+    };
+    let part = hold.key_meter.filter(|_| hold.period_opened_at == state.head.current().opened_at);
+    let key = part.and_then(|part| {
+        let key = configuration.keys.iter().find(|key| key_meter::part_of(&key.hash) == part)?;
+        Some(key_meter::read(state, part).free(key.budget?).at_least_zero())
+    });
+    of_tenant.min(key.unwrap_or(NanoEur::MAX))
 }
 
 fn describe(row: &mut UsageRow, command: &Settle) {
@@ -228,17 +272,35 @@ pub(super) fn row(request_id: RequestId, hold: &Hold, kind: RowKind, now: Timest
 }
 
 /// Drops the hold and remembers that it ended.
-fn forget_hold(state: &mut AccountState, request_id: RequestId, valid_until: Timestamp, now: Timestamp) {
+pub(super) fn forget_hold(
+    state: &mut AccountState,
+    request_id: RequestId,
+    valid_until: Timestamp,
+    now: Timestamp,
+) {
     state.remove(hold_key(request_id));
     state.head.remember_end(request_id, valid_until, now);
 }
 
-/// Gives back what the call did not use of the rate limit, except what time has given back already.
-fn give_back_tokens(head: &mut Head, configuration: &Configuration, hold: &Hold, used: u64, now: Timestamp) {
-    let Some(limit) = configuration.tokens_per_minute else { return };
-    let drained = u128::from(limit) * now.since(hold.opened_at).as_millis() / 60_000;
-    let left = hold.tokens.saturating_sub(u64::try_from(drained).unwrap_or(u64::MAX));
-    head.tokens.give_back(hold.tokens.saturating_sub(used).min(left), limit, now);
+/// Gives back what the call did not use of the rate limits.
+fn give_back_tokens(
+    state: &mut AccountState,
+    configuration: &Configuration,
+    hold: &Hold,
+    used: u64,
+    now: Timestamp,
+) {
+    let back = |meters: &mut RateMeters, taken, limits| {
+        meters.give_back_tokens(taken, used, limits, hold.opened_at, now);
+    };
+    back(&mut state.head.rates, hold.tokens, configuration.rates);
+    state.head.tenant.give_back_tokens(hold, used, now);
+    let limits_of = |part| configuration.keys.iter().find(|key| key_meter::part_of(&key.hash) == part);
+    if let Some(key) = hold.key_meter.and_then(limits_of).filter(|key| !key.rates.is_none()) {
+        key_meter::change(state, key_meter::part_of(&key.hash), |meter| {
+            back(&mut meter.rates, hold.key_tokens, key.rates);
+        });
+    }
 }
 
 fn nothing(state: &AccountState, configuration: &Configuration) -> Settled {

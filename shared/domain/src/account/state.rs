@@ -1,13 +1,18 @@
 //! What an account remembers: a small head, and parts that are stored one by one.
 
-use super::{Configuration, ENDED_MAX, Served, Settled};
+use super::key_meter::KeyMeter;
+use super::tenant_share::TenantShare;
+use super::{Care, Configuration, ENDED_MAX, Served, Settled};
 use crate::identity::RequestId;
 use crate::money::NanoEur;
 use crate::price::{Tariff, Usage};
-use crate::rate_limit::RateMeter;
+use crate::rate_limit::RateMeters;
 use crate::state_machine::{self, PartKey, State};
 use crate::time::Timestamp;
 use minicbor::{Decode, Encode};
+
+/// Periods that an account keeps open at once because of holds.
+const PERIODS_MAX: usize = 16;
 
 #[derive(Clone, Debug, Default, PartialEq, Encode, Decode)]
 pub struct Head {
@@ -25,15 +30,22 @@ pub struct Head {
     #[n(4)]
     pub open_holds: u32,
     #[n(5)]
-    pub requests: RateMeter,
-    #[n(6)]
-    pub tokens: RateMeter,
+    pub rates: RateMeters,
     /// Calls that ended while their `Reserve` may still arrive, at most [`ENDED_MAX`].
     #[n(7)]
     pub ended: Vec<EndedCall>,
     /// Ended calls that were valid until here are forgotten, so a `Reserve` of that time comes too late.
     #[n(8)]
     pub forgotten_until: Timestamp,
+    /// Refunds that the top-up did not cover.
+    #[n(9)]
+    pub debt: NanoEur,
+    #[n(10)]
+    pub tenant: TenantShare,
+    #[n(11)]
+    pub care: Care,
+    #[n(12)]
+    pub closed: bool,
 }
 
 /// A call that ended, until its `Reserve` can no longer be taken.
@@ -64,9 +76,20 @@ pub struct Period {
     /// Expired holds that a late settlement may still correct.
     #[n(6)]
     pub correctable: u32,
+    /// What reports took beyond plan and top-up; the next top-up pays it.
+    #[n(7)]
+    pub uncovered: NanoEur,
+    /// The highest notice that was raised, in per cent.
+    #[n(8)]
+    pub notified: u8,
 }
 
 impl Period {
+    /// Whether a hold may still be settled or corrected in it.
+    const fn is_needed(&self) -> bool {
+        self.open_holds > 0 || self.correctable > 0
+    }
+
     /// What is left of the plan. Below zero when something that is no call took more than there was.
     pub(super) fn plan_free(&self, budget: NanoEur) -> NanoEur {
         budget.saturating_sub(self.plan_used).saturating_sub(self.plan_reserved)
@@ -88,6 +111,8 @@ pub enum Part {
     /// A report, top-up or adjustment took effect.
     #[n(4)]
     Operation(#[n(0)] Ended),
+    #[n(5)]
+    KeyMeter(#[n(0)] KeyMeter),
 }
 
 /// Money set aside for a call, with all that its settlement needs: whatever changes meanwhile, it
@@ -121,11 +146,27 @@ pub struct Hold {
     pub so_far: Usage,
     #[n(12)]
     pub output_ceiling: u64,
-    /// Tokens taken from the rate limit.
+    /// Tokens taken from the account's rate limit, the key's and the tenant's.
     #[n(13)]
     pub tokens: u64,
+    #[n(19)]
+    pub key_tokens: u64,
+    #[n(20)]
+    pub tenant_tokens: u64,
     #[n(14)]
     pub tags: Vec<String>,
+    /// The meter of the key that the call was made with.
+    #[n(15)]
+    pub key_meter: Option<PartKey>,
+    /// The tenant's period that the hold was leased in.
+    #[n(16)]
+    pub tenant_opened_at: Option<Timestamp>,
+    /// By how much the worst case was raised, in thousandths.
+    #[n(17)]
+    pub care_permille: u32,
+    /// A hold of a stated amount: charged by the report that ends it, and by nothing else.
+    #[n(18)]
+    pub of_amount: bool,
 }
 
 impl Hold {
@@ -155,7 +196,7 @@ pub struct Expired {
 impl state_machine::Part for Part {
     fn due(&self) -> Timestamp {
         match self {
-            Self::Configuration(_) => Timestamp::FAR_FUTURE,
+            Self::Configuration(_) | Self::KeyMeter(_) => Timestamp::FAR_FUTURE,
             Self::Hold(hold) => hold.deadline,
             Self::Ended(ended) | Self::Operation(ended) => ended.until,
             Self::Expired(expired) => expired.until,
@@ -165,10 +206,18 @@ impl state_machine::Part for Part {
     fn wakes(&self) -> bool {
         matches!(self, Self::Hold(_))
     }
+
+    fn is_hot(&self) -> bool {
+        matches!(self, Self::Hold(_) | Self::KeyMeter(_))
+    }
 }
 
-/// The kind of parts that only their own id asks for.
-pub(super) const OPERATION: u8 = 2;
+/// The kinds of parts from here on are not kept in memory: only their own id asks for them.
+pub(super) const NOT_RESIDENT: u8 = 128;
+
+const OPERATION: u8 = NOT_RESIDENT;
+/// The kind of [`Part::KeyMeter`].
+pub(super) const KEY_METER: u8 = 2;
 
 pub(super) const CONFIGURATION: PartKey = PartKey { kind: 0, id: [0; 16] };
 
@@ -187,6 +236,10 @@ impl State<Head, Part> {
             _ => None,
         }
     }
+}
+
+pub(super) fn charged_since(periods: &[Period], since: Timestamp) -> NanoEur {
+    periods.iter().filter(|period| period.opened_at >= since).map(|period| period.charged).sum()
 }
 
 impl Head {
@@ -232,14 +285,24 @@ impl Head {
         }
     }
 
+    /// Whether a manual reset may open one more, beside those that holds are still open in.
+    pub(super) fn may_open_period(&self) -> bool {
+        self.periods.iter().filter(|period| period.is_needed()).count() < PERIODS_MAX
+    }
+
     pub(super) fn open_period(&mut self, configuration: &Configuration, now: Timestamp) {
         // Two resets within a millisecond are one.
         if self.periods.last().is_some_and(|current| current.opened_at >= now) {
             return;
         }
         let ends_at = configuration.period.next_boundary(now);
-        self.periods.retain(|period| period.open_holds > 0 || period.correctable > 0);
+        self.periods.retain(Period::is_needed);
         self.periods.push(Period { opened_at: now, ends_at, ..Period::default() });
+    }
+
+    /// What was charged in the periods that were opened since then, as far as they are remembered.
+    pub(super) fn charged_since(&self, since: Timestamp) -> NanoEur {
+        charged_since(&self.periods, since)
     }
 
     /// What a call can still take: the plan's rest and the top-up's rest. Below zero when something

@@ -154,14 +154,15 @@ impl StreamMeter {
         None
     }
 
-    /// The provider's own count, once it has come. Of several the last, unless it is smaller.
+    /// The provider's own count, once it has come. Of several the last, unless it is smaller. A report of
+    /// nothing, beside an answer, is no report.
     pub fn usage(&self) -> Option<&Usage> {
-        self.usage.as_ref()
+        self.usage.as_ref().filter(|usage| usage.total() > 0 || !self.has_output())
     }
 
     /// Output tokens so far: as reported, or estimated from what was delivered.
     pub fn output_so_far(&self) -> u64 {
-        self.usage.map_or_else(|| self.produced.tokens_estimate(), |usage| usage.total_output())
+        self.usage().map_or_else(|| self.produced.tokens_estimate(), Usage::total_output)
     }
 
     /// Output tokens that were certainly produced, whatever the provider reports.
@@ -282,15 +283,14 @@ impl StreamMeter {
         }
     }
 
-    /// Adds what an event produced, or closes the stream before that event.
+    /// Adds what an event produced, or closes the stream before that event. The provider has made it all the
+    /// same, so it counts.
     fn count(&mut self, more: Produced) -> Option<Verdict> {
-        let mut produced = self.produced;
-        produced.add(more);
-        if more.texts > 0 && self.exceeds_ceiling(&produced) {
+        self.produced.add(more);
+        if more.texts > 0 && self.exceeds_ceiling(&self.produced) {
             self.closed = true;
             return Some(Verdict::Hand(Piece::CeilingReached));
         }
-        self.produced = produced;
         None
     }
 

@@ -8,10 +8,10 @@ mod rows;
 use super::*;
 use core::time::Duration;
 use domain::account::*;
-use domain::civil_time::PeriodRule;
 use domain::identity::RequestId;
 use domain::money::NanoEur;
 use domain::price::{NanoUsdPerMillion, Prices, Tariff, Usage};
+use domain::rate_limit::RateLimits;
 
 const START: Timestamp = Timestamp::from_millis(1_773_576_000_000);
 
@@ -106,17 +106,9 @@ fn configure(version: u64, budget: i64) -> Command {
     Command::Configure(Box::new(Configure {
         configuration: Configuration {
             version,
-            tenant_id: "tenant".into(),
-            user_status: Status::Active,
-            tenant_status: Status::Active,
-            budget: NanoEur::new(budget).unwrap(),
-            period: PeriodRule::DEFAULT,
-            requests_per_minute: None,
-            tokens_per_minute: Some(1_000_000),
-            models: ModelAccess::All,
-            keys: Vec::new(),
+            rates: RateLimits { tokens_per_minute: Some(1_000_000), ..RateLimits::default() },
             routing_version: 1,
-            clamp: false,
+            ..Configuration::new("tenant", NanoEur::new(budget).unwrap())
         },
     }))
 }
@@ -160,6 +152,8 @@ fn reserve(now: Timestamp, id: u64) -> Command {
             upstream_model: "model-of-a-usual-length".into(),
         },
         tags: Vec::new(),
+        grant: None,
+        amount: None,
     }))
 }
 

@@ -81,6 +81,8 @@ mod tests {
             tenant_status: Status::Active,
             tenant_id: "t".into(),
             configuration_version: 1,
+            debt: NanoEur::ZERO,
+            closed: false,
         }
     }
 

@@ -1,71 +1,54 @@
 use crate::caller::{Caller, Scope as KeyScope};
+use crate::{usage_filter, usage_view};
 use bytes::Bytes;
 use domain::account::RowKind;
-use domain::money::NanoEur;
 use http::{Request, Response, StatusCode};
-use http_api::{Failure, Problem, json, query_parameter};
+use http_api::{Failure, json};
 use platform::{Body, Platform};
 use serde_json::{Value, json as object};
-use store::usage_report::{self, Cursor, Scope, Totals, UsageEntry};
+use store::usage_report::{self, Cursor, Filter, Scope, UsageEntry};
+use store::usage_totals::{self, Range, Totals};
 
-const ROWS_DEFAULT: i64 = 50;
-const ROWS_MAX: i64 = 200;
+const ROWS_DEFAULT: usize = 50;
+const ROWS_MAX: usize = 200;
 
-/// `GET /api/usage?user_id=&tenant_id=&limit=&cursor=`: rows newest first, with the sums over all rows of
-/// that user or tenant. A page that is followed by another names its `next_cursor`.
+/// `GET /api/usage?user_id=&tenant_id=&from=&to=&model=&kind=&tag=&limit=&cursor=`: rows newest first. A page
+/// that is followed by another names its `next_cursor`; the first page has the `totals` of all. They come from
+/// roll-ups, which know no tags: with `tag` they are null.
 pub async fn list(platform: &impl Platform, request: &Request<Bytes>) -> Result<Response<Body>, Failure> {
     let caller = Caller::of(platform, request, KeyScope::UsageRead).await?;
-    let limit = limit(request)?;
-    let cursor = cursor(request)?;
-    let scope = scope(platform, &caller, request).await?;
-    let mut rows = usage_report::page(platform, &scope, cursor.as_ref(), limit + 1).await?;
-    let more = rows.len() as i64 > limit;
-    rows.truncate(usize::try_from(limit).unwrap_or(0));
-    let next_cursor = rows.last().filter(|_| more).map(|row| Cursor::of(row).to_string());
-    let totals = usage_report::totals(platform, &scope).await?;
+    let limit = usage_filter::limit(request, ROWS_DEFAULT, ROWS_MAX)?;
+    let cursor = usage_filter::cursor(request, Cursor::parse)?;
+    let filter = usage_filter::filter(request)?;
+    let scope = usage_filter::scope(platform, &caller, request).await?;
+    let page = usage_report::page(platform, &scope, &filter, cursor.as_ref(), limit).await?;
+    let totals = match (&cursor, &filter.tag) {
+        (None, None) => Some(totals(platform, &scope, &filter).await?),
+        _ => None,
+    };
     let body = object!({
-        "rows": rows.iter().map(view).collect::<Vec<_>>(),
-        "next_cursor": next_cursor,
-        "totals": totals_view(&totals),
+        "rows": page.rows.iter().map(view).collect::<Vec<_>>(),
+        "next_cursor": page.next.map(|next| next.to_string()),
+        "totals": totals.map(|totals| totals_view(&totals)),
     });
     Ok(json(StatusCode::OK, &body))
 }
 
-/// A user's rows, if one is named; else the tenant's, which for a key of one tenant is its own.
-async fn scope(
-    platform: &impl Platform,
-    caller: &Caller,
-    request: &Request<Bytes>,
-) -> Result<Scope, Failure> {
-    if let Some(user_id) = query_parameter(request.uri(), "user_id") {
-        return Ok(Scope::User(caller.account(platform, &user_id).await?.0));
-    }
-    let tenant = query_parameter(request.uri(), "tenant_id");
-    let tenant = tenant.as_deref().or(caller.tenant_id()).ok_or_else(|| {
-        Problem::invalid_field("user_id", "Name whose usage to list: `user_id` or `tenant_id` is missing.")
-    })?;
-    Ok(Scope::Tenant(caller.tenant(platform, tenant).await?.id))
+async fn totals(platform: &impl Platform, scope: &Scope, filter: &Filter) -> Result<Totals, Failure> {
+    let Filter { from, to, model, kind, tag: _ } = filter;
+    let range = Range { from: *from, to: *to, model: model.as_deref(), kind: kind.as_deref() };
+    Ok(usage_totals::totals(platform, scope, range, platform.now()).await?)
 }
 
-fn limit(request: &Request<Bytes>) -> Result<i64, Problem> {
-    let Some(text) = query_parameter(request.uri(), "limit") else { return Ok(ROWS_DEFAULT) };
-    let limit = text.parse().ok().filter(|limit| (1..=ROWS_MAX).contains(limit));
-    limit.ok_or_else(|| {
-        Problem::invalid_field("limit", format!("`limit` must be a whole number from 1 to {ROWS_MAX}."))
-    })
-}
-
-fn cursor(request: &Request<Bytes>) -> Result<Option<Cursor>, Problem> {
-    let Some(text) = query_parameter(request.uri(), "cursor") else { return Ok(None) };
-    let wrong = || Problem::invalid_field("cursor", "`cursor` must be the `next_cursor` of an earlier page.");
-    Cursor::parse(&text).ok_or_else(wrong).map(Some)
+/// The id as its caller knows it: a report's is the one that was reported.
+pub fn request_id(row: &UsageEntry) -> String {
+    let reported = row.note.as_deref().filter(|_| row.kind == RowKind::Report.as_str());
+    reported.map_or_else(|| row.request_id.to_string(), str::to_owned)
 }
 
 fn view(row: &UsageEntry) -> Value {
-    // A report's id is the one that its caller gave it.
-    let reported = row.note.as_deref().filter(|_| row.kind == RowKind::Report.as_str());
     object!({
-        "request_id": reported.map_or_else(|| row.request_id.to_string(), str::to_owned),
+        "request_id": request_id(row),
         "operation_id": row.request_id.to_string(),
         "kind": row.kind,
         "timestamp": row.at.to_rfc3339(),
@@ -117,36 +100,9 @@ fn tariff_view(row: &UsageEntry) -> Value {
 }
 
 fn totals_view(totals: &Totals) -> Value {
-    object!({
-        "rows": totals.rows,
-        "cost_total": euros(totals.cost),
-        "cost_nano_eur": totals.cost.to_string(),
-        "overrun": euros(totals.overrun),
-        "tokens_input": totals.tokens_input.to_string(),
-        "tokens_output": totals.tokens_output.to_string(),
-    })
-}
-
-/// Sums may exceed what one account can hold, so they are written without going through its type.
-fn euros(nano: i128) -> String {
-    i64::try_from(nano).ok().and_then(|nano| NanoEur::new(nano).ok()).map_or_else(
-        || {
-            let sign = if nano < 0 { "-" } else { "" };
-            let nano = nano.unsigned_abs();
-            format!("{sign}{}.{:09}", nano / 1_000_000_000, nano % 1_000_000_000)
-        },
-        |amount| amount.to_string(),
-    )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sums_beyond_one_accounts_money_are_still_exact() {
-        assert_eq!(euros(12_500_000_000), "12.50");
-        assert_eq!(euros(-1), "-0.000000001");
-        assert_eq!(euros(123_456_789_012_345_678_901_234), "123456789012345.678901234");
-    }
+    let mut view = usage_view::measures(&totals.measures);
+    view.insert("from".into(), totals.from.to_rfc3339().into());
+    view.insert("to".into(), totals.to.to_rfc3339().into());
+    view.insert("as_of".into(), totals.as_of.map(|at| at.to_rfc3339()).into());
+    view.into()
 }

@@ -46,6 +46,7 @@ pub async fn log(platform: &impl Platform, request: &Request<Bytes>) -> Result<R
         served,
         tags: tags(&fields)?,
         foreign_id: foreign_id.to_owned(),
+        hold: None,
     };
     match ledger::ask(platform, account, Command::Report(Box::new(command))).await? {
         Reply::Settled(settled) => Ok(answer(account, foreign_id, &settled, false)),

@@ -69,7 +69,7 @@ fn new_user(
         status: fields.optional_word("status", STATUSES)?.unwrap_or("active"),
         product_id: product.map(|product| product.id.clone()),
         budget,
-        reset_day: rule.anchor_day,
+        reset_day: u8::try_from(reset_day).map_err(|_| fields.refuse("reset_day", "a day from 1 to 31"))?,
         models: models.unwrap_or_else(|| vec!["all".to_owned()]),
         requests_per_minute: per_minute(fields, "requests_per_minute")?
             .or(of_product(|product| product.requests_per_minute)),

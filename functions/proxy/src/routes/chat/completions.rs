@@ -152,7 +152,7 @@ async fn whole<P: Platform>(
     let headers = response.headers_mut();
     insert(headers, "x-cost-eur", &cost.to_string());
     insert(headers, "x-budget-remaining-eur", &remaining.to_string());
-    headers.extend(rate_limit_headers(reserved.requests, reserved.tokens));
+    headers.extend(rate_limit_headers(&reserved.statuses));
     Ok(response)
 }
 
@@ -163,7 +163,7 @@ fn streamed(body: Body, reserved: &Reserved) -> Response<Body> {
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     insert(headers, "x-budget-held-eur", &reserved.hold.to_string());
     insert(headers, "x-budget-remaining-eur", &reserved.remaining.to_string());
-    headers.extend(rate_limit_headers(reserved.requests, reserved.tokens));
+    headers.extend(rate_limit_headers(&reserved.statuses));
     response
 }
 

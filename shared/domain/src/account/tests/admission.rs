@@ -33,7 +33,7 @@ fn p02_a_hold_is_never_shrunk_and_the_refusal_says_what_fits() {
     let refusal = budget_refusal(ledger.apply(reserve(1, 100, 100)));
     assert_eq!(refusal.worst_case, nano(300));
     assert_eq!(refusal.affordable_output, Some(25));
-    assert_eq!(refusal.balance.remaining, nano(150));
+    assert_eq!(refusal.figures.remaining, nano(150));
     assert_eq!(ledger.money(), (0, 0, 150));
 }
 
@@ -107,7 +107,7 @@ fn the_hold_of_1025_is_refused_until_one_ends() {
     for id in 0..u64::from(OPEN_HOLDS_MAX) {
         reserved(ledger.apply(reserve(id, 1, 0)));
     }
-    assert_eq!(refusal(ledger.apply(reserve(5_000, 1, 0))), Refusal::TooManyHolds);
+    assert_eq!(refusal(ledger.apply(reserve(5_000, 1, 0))), Refusal::TooManyHolds(OPEN_HOLDS_MAX));
     ledger.apply(release(3));
     reserved(ledger.apply(reserve(5_000, 1, 0)));
 }
@@ -146,7 +146,8 @@ proptest! {
     ) {
         let fits = |output| tariff().price(&tokens(input, output)).unwrap().cost <= nano(free);
         let choice = u64::from(choices);
-        match affordable_output(&tariff(), &tokens(input, output), nano(free), choices) {
+        let command = Reserve { choices, ..reserve(1, input, output) };
+        match affordable_output(&command, 1_000, nano(free)) {
             _ if fits(output) => {}
             Some(affordable) => {
                 prop_assert!(fits(affordable) && affordable % choice == 0 && affordable < output);

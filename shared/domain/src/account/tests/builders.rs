@@ -5,7 +5,6 @@
 use super::super::state::{hold_key, operation_key};
 use super::super::*;
 use crate::api_key::KeyHash;
-use crate::civil_time::PeriodRule;
 use crate::identity::RequestId;
 use crate::price::{NanoUsdPerMillion, Prices, Tariff, Usage};
 
@@ -21,11 +20,12 @@ pub struct Ledger {
     pub now: Timestamp,
     pub rows: Vec<UsageRow>,
     pub notices: Vec<crate::notice::Notice>,
+    pub wants: Vec<crate::lease::Want>,
 }
 
 impl Ledger {
     pub fn unconfigured() -> Self {
-        Self { state: State::default(), now: START, rows: Vec::new(), notices: Vec::new() }
+        Self { state: State::default(), now: START, rows: Vec::new(), notices: Vec::new(), wants: Vec::new() }
     }
 
     /// With this budget in nano-euros, and nothing else limited.
@@ -50,6 +50,7 @@ impl Ledger {
             match event {
                 Event::Usage(row) => self.rows.push(*row),
                 Event::Notice(notice) => self.notices.push(*notice),
+                Event::Pool(_, want) => self.wants.push(*want),
             }
         }
         outcome.reply
@@ -87,20 +88,7 @@ impl Ledger {
 }
 
 pub fn configuration(budget: i64) -> Configuration {
-    Configuration {
-        version: 1,
-        tenant_id: "tenant".into(),
-        user_status: Status::Active,
-        tenant_status: Status::Active,
-        budget: nano(budget),
-        period: PeriodRule::DEFAULT,
-        requests_per_minute: None,
-        tokens_per_minute: None,
-        models: ModelAccess::All,
-        keys: Vec::new(),
-        routing_version: 1,
-        clamp: false,
-    }
+    Configuration { routing_version: 1, ..Configuration::new("tenant", nano(budget)) }
 }
 
 pub fn nano(nano: i64) -> NanoEur {
@@ -149,6 +137,8 @@ pub fn reserve(id: u64, input: u64, output: u64) -> Reserve {
         choices: 1,
         served: Served::default(),
         tags: Vec::new(),
+        grant: None,
+        amount: None,
     }
 }
 
@@ -181,6 +171,14 @@ pub fn top_up(id: u64, amount: i64) -> TopUp {
     TopUp { operation_id: request_id(id), amount: nano(amount) }
 }
 
+pub fn refund(id: u64, amount: i64) -> Refund {
+    Refund { operation_id: request_id(id), amount: nano(amount) }
+}
+
+pub fn reset(id: u64) -> Reset {
+    Reset { operation_id: request_id(id) }
+}
+
 pub fn adjust(id: u64, amount: i64) -> Adjust {
     Adjust { operation_id: request_id(id), amount: nano(amount), reason: "by hand".into() }
 }
@@ -195,6 +193,7 @@ pub fn report(id: u64, input: u64, output: u64) -> Report {
         served: Served::default(),
         tags: Vec::new(),
         foreign_id: id.to_string(),
+        hold: None,
     }
 }
 
@@ -260,6 +259,18 @@ impl From<TopUp> for Command {
 impl From<Adjust> for Command {
     fn from(command: Adjust) -> Self {
         Self::Adjust(command)
+    }
+}
+
+impl From<Refund> for Command {
+    fn from(command: Refund) -> Self {
+        Self::Refund(command)
+    }
+}
+
+impl From<Reset> for Command {
+    fn from(command: Reset) -> Self {
+        Self::Reset(command)
     }
 }
 

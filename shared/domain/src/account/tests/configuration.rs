@@ -5,7 +5,7 @@ use crate::account::{Command, Configuration, Refusal, Reply};
 
 #[test]
 fn an_account_that_was_never_configured_stores_nothing() {
-    let commands: [Command; 11] = [
+    let commands: [Command; 13] = [
         reserve(1, 1, 1).into(),
         settle(1, 1, 1).into(),
         checkpoint(1, 1, 1).into(),
@@ -13,7 +13,9 @@ fn an_account_that_was_never_configured_stores_nothing() {
         report(1, 1, 1).into(),
         top_up(1, 1).into(),
         adjust(1, 1).into(),
-        Command::Reset,
+        refund(1, 1).into(),
+        reset(1).into(),
+        Command::GiveBack,
         Command::Inspect,
         Command::Wake,
         Command::Authorize(key_hash("any")),

@@ -4,7 +4,7 @@ use super::builders::*;
 use crate::account::{Command, Configuration, KEYS_MAX, Key, ModelAccess, Refusal, Reply, Reserve, Status};
 
 fn key(name: &str) -> Key {
-    Key { id: format!("id of {name}"), hash: key_hash(name), expires: None, revoked: false }
+    Key::new(format!("id of {name}"), key_hash(name))
 }
 
 fn with_key(name: &str) -> Reserve {

@@ -111,9 +111,9 @@ fn p13_a_correction_counts_in_the_period_of_its_call() {
 #[test]
 fn an_old_period_goes_once_its_calls_can_no_longer_be_corrected() {
     let mut ledger = expired(1_000, 0);
-    ledger.apply(crate::account::Command::Reset);
+    ledger.apply(reset(8));
     assert_eq!(ledger.state.head.periods.len(), 2);
-    ledger.later(LATE_SETTLE).apply(crate::account::Command::Reset);
+    ledger.later(LATE_SETTLE).apply(reset(9));
     assert_eq!(ledger.state.head.periods.len(), 1);
 }
 

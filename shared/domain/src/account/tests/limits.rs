@@ -1,13 +1,13 @@
 //! Requests and tokens per minute.
 
 use super::builders::*;
-use crate::account::{Configuration, RateKind, RateRefusal, Refusal, Reply};
+use crate::account::{Configuration, RateRefusal, Refusal, Reply};
+use crate::rate_limit::{RateKind, RateLimits};
 use crate::time::Timestamp;
 
 fn limited(requests: Option<u64>, tokens: Option<u64>) -> Ledger {
     Ledger::configured(Configuration {
-        requests_per_minute: requests,
-        tokens_per_minute: tokens,
+        rates: RateLimits { requests_per_minute: requests, tokens_per_minute: tokens },
         ..configuration(1_000_000)
     })
 }
@@ -44,8 +44,8 @@ fn p16_a_refused_call_takes_nothing_from_the_limits() {
         assert_eq!(rate_refusal(call(&mut ledger, 1, 101)).kind, RateKind::Tokens);
     }
     let reserved = reserved(call(&mut ledger, 1, 100));
-    assert_eq!(reserved.requests.map(|status| status.remaining), Some(1));
-    assert_eq!(reserved.tokens.map(|status| status.remaining), Some(0));
+    assert_eq!(reserved.statuses.requests.map(|status| status.remaining), Some(1));
+    assert_eq!(reserved.statuses.tokens.map(|status| status.remaining), Some(0));
 }
 
 #[test]
@@ -73,8 +73,8 @@ fn p16_what_time_has_given_back_is_not_given_back_again() {
 fn p16_a_call_from_before_there_was_a_limit_gives_nothing_back() {
     let mut ledger = limited(None, None);
     reserved(call(&mut ledger, 1, 1_000));
-    let configuration =
-        Configuration { version: 2, tokens_per_minute: Some(100), ..configuration(1_000_000) };
+    let rates = RateLimits { tokens_per_minute: Some(100), ..RateLimits::default() };
+    let configuration = Configuration { version: 2, rates, ..configuration(1_000_000) };
     ledger.configure(configuration);
     reserved(call(&mut ledger, 2, 100));
     ledger.apply(release(1));

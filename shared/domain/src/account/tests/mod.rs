@@ -1,11 +1,14 @@
 //! Claims about the account, as examples and as properties.
 
 mod admission;
+mod after_the_fact;
 mod builders;
 mod configuration;
 mod ending;
+mod fuzz;
 mod keys;
 mod late;
+mod levels;
 mod limits;
 mod money;
 mod periods;

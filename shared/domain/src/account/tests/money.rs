@@ -3,6 +3,7 @@
 use super::builders::*;
 use crate::account::*;
 use crate::identity::RequestId;
+use crate::rate_limit::RateLimits;
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,6 +14,7 @@ enum Happening {
         input: u64,
         output: u64,
         clamp: bool,
+        key: Option<usize>,
     },
     Checkpoint {
         target: u64,
@@ -31,6 +33,9 @@ enum Happening {
         input: u64,
     },
     TopUp {
+        amount: i64,
+    },
+    Refund {
         amount: i64,
     },
     Adjust {
@@ -65,8 +70,8 @@ fn happening() -> impl Strategy<Value = Happening> {
         DAY * 40,
     ]);
     prop_oneof![
-        6 => (0u64..300, 0u64..300, any::<bool>())
-            .prop_map(|(input, output, clamp)| Happening::Reserve { input, output, clamp }),
+        6 => (0u64..300, 0u64..300, any::<bool>(), prop::option::of(0usize..2))
+            .prop_map(|(input, output, clamp, key)| Happening::Reserve { input, output, clamp, key }),
         2 => (target.clone(), 0u64..300, 0u64..400)
             .prop_map(|(target, input, output)| Happening::Checkpoint { target, input, output }),
         4 => (target.clone(), 0u64..300, 0u64..400)
@@ -74,6 +79,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         2 => target.prop_map(|target| Happening::Release { target }),
         1 => (0u64..500).prop_map(|input| Happening::Report { input }),
         1 => (0i64..500).prop_map(|amount| Happening::TopUp { amount }),
+        1 => (0i64..300).prop_map(|amount| Happening::Refund { amount }),
         1 => (-300i64..300).prop_map(|amount| Happening::Adjust { amount }),
         1 => (0i64..2_000, prop::option::of(1u64..10_000), any::<bool>()).prop_map(
             |(budget, tokens_per_minute, stale)| Happening::Configure { budget, tokens_per_minute, stale }
@@ -84,6 +90,17 @@ fn happening() -> impl Strategy<Value = Happening> {
         4 => (0usize..30).prop_map(|back| Happening::Repeat { back }),
         1 => Just(Happening::Delay),
     ]
+}
+
+/// Keys and their budgets.
+const KEYS: [(&str, Option<i64>); 2] = [("small", Some(400)), ("large", None)];
+
+fn keys() -> Vec<Key> {
+    let key = |(name, budget): (&str, Option<i64>)| Key {
+        budget: budget.map(nano),
+        ..Key::new(name, key_hash(name))
+    };
+    KEYS.into_iter().map(key).collect()
 }
 
 /// The account, and books of our own beside it.
@@ -110,7 +127,7 @@ struct Books {
 impl Books {
     fn open() -> Self {
         Self {
-            ledger: Ledger::with_budget(1_000),
+            ledger: Ledger::configured(Configuration { keys: keys(), ..configuration(1_000) }),
             sent: Vec::new(),
             delay: false,
             calls: 0,
@@ -148,7 +165,14 @@ impl Books {
     fn repeat(&mut self, back: usize) {
         let Some(last) = self.sent.len().checked_sub(1) else { return };
         let (at, command) = self.sent[last - back % self.sent.len()].clone();
-        let operation = matches!(command, Command::Report(_) | Command::TopUp(_) | Command::Adjust(_));
+        let operation = matches!(
+            command,
+            Command::Report(_)
+                | Command::TopUp(_)
+                | Command::Adjust(_)
+                | Command::Refund(_)
+                | Command::Reset(_)
+        );
         // Older ones are turned away at the door, which knows all ids.
         if !operation || self.ledger.now < at.plus(OPERATION_MEMORY) {
             self.deliver(command);
@@ -159,9 +183,10 @@ impl Books {
         let now = self.ledger.now;
         let operation = 1_000 + self.sent.len() as u64;
         match happening {
-            Happening::Reserve { input, output, clamp } => {
+            Happening::Reserve { input, output, clamp, key } => {
                 self.calls += 1;
-                Reserve { clamp, ..reserve_at(now, self.calls, input, output) }.into()
+                let key = key.map(|key| key_hash(KEYS[key].0));
+                Reserve { clamp, key, ..reserve_at(now, self.calls, input, output) }.into()
             }
             Happening::Checkpoint { target, input, output } => {
                 checkpoint(self.call(target), input, output).into()
@@ -176,10 +201,12 @@ impl Books {
             Happening::Configure { budget, tokens_per_minute, stale } => {
                 self.versions += u64::from(!stale);
                 let version = self.versions;
-                let configuration = Configuration { version, tokens_per_minute, ..configuration(budget) };
+                let rates = RateLimits { tokens_per_minute, ..RateLimits::default() };
+                let configuration = Configuration { version, rates, keys: keys(), ..configuration(budget) };
                 Command::Configure(Box::new(Configure { configuration }))
             }
-            Happening::Reset => Command::Reset,
+            Happening::Reset => reset(operation).into(),
+            Happening::Refund { amount } => refund(operation, amount).into(),
             Happening::Wake => Command::Wake,
             Happening::Pass(_) | Happening::Repeat { .. } | Happening::Delay => Command::Inspect,
         }
@@ -209,7 +236,10 @@ impl Books {
                 assert!(settled.charged <= self.holds[&c.request_id], "charged above its hold");
             }
             (Command::TopUp(c), Reply::Settled(_)) => {
-                self.topped_up = self.topped_up.saturating_add(c.amount)
+                self.topped_up = self.topped_up.saturating_add(c.amount);
+            }
+            (Command::Refund(c), Reply::Settled(_)) => {
+                self.topped_up = self.topped_up.saturating_sub(c.amount);
             }
             _ => {}
         }
@@ -240,7 +270,7 @@ impl Books {
         }
         let paid: NanoEur = self.paid_by_top_up.values().copied().sum();
         assert_eq!(
-            self.ledger.state.head.top_up,
+            self.ledger.state.head.top_up.saturating_sub(self.ledger.state.head.debt),
             self.topped_up.saturating_sub(paid),
             "top-up money is lost or made"
         );
@@ -266,6 +296,16 @@ impl Books {
             assert_eq!(period.open_holds as usize, own().count());
             assert_eq!(period.plan_reserved, own().map(|hold| hold.plan).sum());
         }
+        for key in keys() {
+            let part = key_meter::part_of(&key.hash);
+            let meter = key_meter::read(&self.ledger.state, part);
+            let of_key = |hold: &&&Hold| {
+                hold.key_meter == Some(part) && hold.period_opened_at == head.current().opened_at
+            };
+            assert_eq!(meter.reserved, open.iter().filter(of_key).map(|hold| hold.amount()).sum());
+            let free = key.budget.map(|budget| meter.free(budget));
+            assert!(free.is_none_or(|free| !free.is_negative()), "a key went over its budget");
+        }
     }
 
     /// P1: calls never go beyond the limit; only what is no call does, and it shows.
@@ -274,7 +314,10 @@ impl Books {
         let balance = Balance::of(head, self.ledger.state.configuration().unwrap());
         let sum = balance.used.saturating_add(balance.reserved).saturating_add(balance.remaining);
         assert_eq!(balance.limit, sum.saturating_sub(balance.over));
-        let may_exceed = matches!(command, Command::Report(_) | Command::Adjust(_) | Command::Configure(_));
+        let may_exceed = matches!(
+            command,
+            Command::Report(_) | Command::Adjust(_) | Command::Refund(_) | Command::Configure(_)
+        );
         assert!(balance.over <= self.over || may_exceed, "{command:?} went over by {}", balance.over);
         self.over = balance.over;
     }
@@ -293,7 +336,7 @@ proptest! {
         books.deliver(Command::Wake);
         prop_assert_eq!(books.ledger.state.head.open_holds, 0);
         books.ledger.later(LATE_SETTLE);
-        books.deliver(Command::Reset);
+        books.deliver(reset(900).into());
         prop_assert_eq!(books.ledger.state.head.periods.len(), 1);
     }
 }

@@ -1,7 +1,7 @@
 //! Periods begin by themselves, and what began in one ends in it.
 
 use super::builders::*;
-use crate::account::{Command, Configuration};
+use crate::account::Configuration;
 use crate::civil_time::{PeriodRule, Zone};
 use proptest::prelude::*;
 
@@ -62,7 +62,7 @@ fn a_reset_by_hand_keeps_the_holds_with_the_old_period() {
     ledger.apply(report(1, 500, 0));
     reserved(ledger.apply(reserve(2, 100, 100)));
     let ends = ledger.balance().resets_at;
-    ledger.later(SECOND).apply(Command::Reset);
+    ledger.later(SECOND).apply(reset(9));
     assert_eq!(ledger.money(), (0, 0, 1_000));
     assert_eq!((ledger.balance().resets_at, ledger.balance().open_holds), (ends, 1));
     ledger.apply(settle(2, 100, 0));
@@ -72,9 +72,9 @@ fn a_reset_by_hand_keeps_the_holds_with_the_old_period() {
 #[test]
 fn p04_two_resets_at_once_are_one() {
     let mut ledger = Ledger::with_budget(1_000);
-    ledger.later(SECOND).apply(Command::Reset);
+    ledger.later(SECOND).apply(reset(8));
     ledger.apply(report(1, 500, 0));
-    ledger.apply(Command::Reset);
+    ledger.apply(reset(9));
     assert_eq!(ledger.money(), (500, 0, 500));
 }
 
@@ -82,7 +82,7 @@ fn p04_two_resets_at_once_are_one() {
 fn a_new_anchor_counts_from_the_next_period_on() {
     let mut ledger = Ledger::with_budget(1_000);
     let ends = ledger.balance().resets_at;
-    let period = PeriodRule { zone: Zone::UTC, anchor_day: 20 };
+    let period = PeriodRule::Monthly { zone: Zone::UTC, anchor_day: 20 };
     ledger.configure(Configuration { version: 2, period, ..configuration(1_000) });
     assert_eq!(ledger.balance().resets_at, ends);
     ledger.now = ends;
@@ -95,7 +95,7 @@ proptest! {
     fn p13_ten_years_of_irregular_visits_reset_exactly_at_the_boundaries(
         anchor_day in 1u8..=31, hours in prop::collection::vec(1u32..=900, 200),
     ) {
-        let period = PeriodRule { zone: Zone::BERLIN, anchor_day };
+        let period = PeriodRule::Monthly { zone: Zone::BERLIN, anchor_day };
         let mut ledger = Ledger::configured(Configuration { period, ..configuration(1_000) });
         let mut resets_at = ledger.balance().resets_at;
         let mut used = 0;

@@ -25,6 +25,7 @@ fn all_commands() -> Vec<(&'static str, Command)> {
         served: call.served,
         tags: vec!["tag".into()],
         foreign_id: "theirs".into(),
+        hold: None,
     };
     vec![
         ("configure", configure(3, 1_000_000)),
@@ -35,7 +36,9 @@ fn all_commands() -> Vec<(&'static str, Command)> {
         ("top_up", top_up(10)),
         ("adjust", adjust(11)),
         ("report", Command::Report(Box::new(report))),
-        ("reset", Command::Reset),
+        ("reset", Command::Reset(Reset { operation_id: request_id(13) })),
+        ("refund", Command::Refund(Refund { operation_id: request_id(14), amount: NanoEur::euros(1) })),
+        ("give_back", Command::GiveBack),
         ("inspect", Command::Inspect),
         ("wake", Command::Wake),
         ("authorize", Command::Authorize(domain::api_key::KeyHash::of("k"))),

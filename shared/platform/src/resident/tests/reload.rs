@@ -34,7 +34,7 @@ fn commands(happening: &Happening, now: Timestamp, version: u64) -> Vec<Command>
             4 => release(now, *id),
             5 => top_up(*id),
             6 => adjust(*id),
-            _ => Command::Reset,
+            _ => Command::Reset(Reset { operation_id: request_id(*id) }),
         }],
         Happening::Burst(count) => (0..*count).map(|id| reserve(now, 20 + id)).collect(),
         Happening::Configure(budget) => vec![configure(version, *budget)],

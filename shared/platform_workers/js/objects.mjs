@@ -1,12 +1,12 @@
-// The Durable Object that hosts one account: rows in its own SQLite, one alarm, and the state machine
-// in wasm. Rust's side is src/state_durable_object.rs.
+// The Durable Objects: each hosts one state machine, with rows in its own SQLite, one alarm, and the machine in
+// wasm. Rust's side is src/state_durable_object.rs.
 import { DurableObject } from "cloudflare:workers";
 import * as bindings from "bindings";
 import { pendingCalls } from "./host.mjs";
 import { Rows } from "./rows.mjs";
 import { faultOf } from "./test_hooks.mjs";
 
-export class Account extends DurableObject {
+class MachineObject extends DurableObject {
   #machine;
   #rows;
 
@@ -34,13 +34,13 @@ export class Account extends DurableObject {
     try {
       await this.#guarded(() => pendingCalls.run((call) => this.#resident().wake(call)));
     } catch (error) {
-      console.error("the account's alarm failed and is set again", error);
+      console.error("an object's alarm failed and is set again", error);
       this.#rows.arm(Date.now() + 30_000);
     }
   }
 
   #resident() {
-    this.#machine ??= new bindings.AccountMachine(this.#rows, this.env);
+    this.#machine ??= this.load(this.#rows);
     return this.#machine;
   }
 
@@ -56,5 +56,17 @@ export class Account extends DurableObject {
     } catch (error) {
       failed(error);
     }
+  }
+}
+
+export class Account extends MachineObject {
+  load(rows) {
+    return new bindings.AccountMachine(rows, this.env);
+  }
+}
+
+export class TenantPool extends MachineObject {
+  load(rows) {
+    return new bindings.TenantPoolMachine(rows, this.env);
   }
 }

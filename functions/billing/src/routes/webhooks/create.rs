@@ -1,0 +1,83 @@
+use super::{refuse_events, view};
+use crate::caller::{Caller, Scope};
+use bytes::Bytes;
+use domain::webhook_address::{self, Reach};
+use domain::{provider_key, webhook_signature};
+use http::{Request, Response, StatusCode};
+use http_api::{Failure, Fields, Problem, json};
+use platform::{Body, Platform, PlatformError};
+use serde_json::json as object;
+use store::audit_log;
+use store::webhook_endpoints::{self, Endpoint, NewEndpoint, sealing_name};
+
+/// Endpoints of one tenant.
+const ENDPOINTS_MAX: usize = 5;
+/// What stands for all types of notices.
+const ALL: &str = "*";
+const NONCE_BYTES: usize = 24;
+
+/// `POST /api/tenants/{id}/webhooks` `{url, events?}`: 201 with the secret, which is shown only now.
+pub async fn create(
+    platform: &impl Platform,
+    request: &Request<Bytes>,
+    tenant_id: &str,
+) -> Result<Response<Body>, Failure> {
+    let caller = Caller::of(platform, request, Scope::TenantsWrite).await?;
+    let fields = Fields::parse(request.body())?;
+    let url = fields.text("url")?;
+    let reach = platform.secret("WEBHOOK_ADDRESSES").await.ok();
+    let reach = Reach::of_setting(reach.as_ref().map(platform::Secret::expose));
+    webhook_address::check(url, reach).map_err(|error| fields.refuse("url", &error.to_string()))?;
+    let events = fields.optional_texts("events")?.unwrap_or_else(|| vec![ALL.to_owned()]);
+    refuse_events(&fields, &events)?;
+    let tenant = caller.tenant(platform, tenant_id).await?;
+    if webhook_endpoints::of_tenant(platform, &tenant.id).await?.len() >= ENDPOINTS_MAX {
+        let message =
+            format!("This tenant has {ENDPOINTS_MAX} webhooks, which is the limit. Delete one first.");
+        return Err(Problem::new(
+            StatusCode::CONFLICT,
+            "invalid_request_error",
+            "too_many_webhooks",
+            message,
+        )
+        .into());
+    }
+    let id = new_id(platform);
+    let secret = new_secret(platform);
+    let sealed_secret = seal(platform, &id, &secret).await?;
+    let now = platform.now();
+    let row =
+        NewEndpoint { id: &id, tenant_id: &tenant.id, url, events: &events, sealed_secret: &sealed_secret };
+    let audit = audit_log::Entry {
+        actor: &caller.actor(),
+        action: "webhook.create",
+        object: &format!("tenant:{}", tenant.id),
+        after: object!({ "webhook_id": id, "url": url, "events": events }),
+    };
+    platform.commit(vec![webhook_endpoints::insert(&row, now), audit_log::insert(&audit, now)]).await?;
+    let endpoint = Endpoint { id, url: url.to_owned(), events, active: true, created_at: now };
+    let mut body = view(&endpoint);
+    body["secret"] = secret.into();
+    Ok(json(StatusCode::CREATED, &body))
+}
+
+fn new_id(platform: &impl Platform) -> String {
+    let mut random = [0; 12];
+    platform.fill(&mut random);
+    random.iter().fold("wh_".to_owned(), |id, byte| format!("{id}{byte:02x}"))
+}
+
+fn new_secret(platform: &impl Platform) -> String {
+    let mut random = [0; webhook_signature::SECRET_BYTES];
+    platform.fill(&mut random);
+    webhook_signature::new_secret(&random)
+}
+
+async fn seal(platform: &impl Platform, id: &str, secret: &str) -> Result<String, PlatformError> {
+    let hex = platform.secret("PROVIDER_KEYS_KEY_1").await?;
+    let master = provider_key::master_key(hex.expose())
+        .map_err(|error| PlatformError::malformed(format!("PROVIDER_KEYS_KEY_1: {error}")))?;
+    let mut nonce = [0; NONCE_BYTES];
+    platform.fill(&mut nonce);
+    Ok(provider_key::seal(&master, &sealing_name(id), secret, &nonce))
+}

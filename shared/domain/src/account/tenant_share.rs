@@ -1,0 +1,217 @@
+//! What this account has leased from its tenant's pool, and used of it.
+
+use super::state::{Head, Hold};
+use super::{Configuration, Event, PoolTerms};
+use crate::lease::{Grant, LEASE_CALLS, PERMIT_VALIDITY, Permits, Want};
+use crate::money::NanoEur;
+use crate::time::Timestamp;
+use minicbor::{Decode, Encode};
+
+#[derive(Clone, Debug, Default, PartialEq, Encode, Decode)]
+pub struct TenantShare {
+    /// The tenant's period, as the pool told; until it has, as the tenant's rule says.
+    #[n(0)]
+    pub opened_at: Timestamp,
+    #[n(1)]
+    pub ends_at: Timestamp,
+    /// Whether the pool told.
+    #[n(2)]
+    pub confirmed: bool,
+    /// Charged in this period.
+    #[n(3)]
+    pub used: NanoEur,
+    #[n(4)]
+    pub reserved: NanoEur,
+    /// Rises whenever this account lowers its figure.
+    #[n(5)]
+    pub epoch: u64,
+    /// What this account may use in this period. The pool never counts less.
+    #[n(6)]
+    pub granted: NanoEur,
+    #[n(7)]
+    pub permits: Permits,
+}
+
+impl TenantShare {
+    pub fn free(&self) -> NanoEur {
+        self.granted.saturating_sub(self.needed())
+    }
+
+    fn needed(&self) -> NanoEur {
+        self.used.saturating_add(self.reserved)
+    }
+
+    /// Raises to what the pool granted. Late, repeated and foreign answers change nothing.
+    pub(super) fn apply(
+        &mut self,
+        grant: &Grant,
+        now: Timestamp,
+        charged_since: impl FnOnce(Timestamp) -> NanoEur,
+    ) {
+        let period = grant.period_opened_at;
+        if period > self.opened_at || (!self.confirmed && period != self.opened_at) {
+            // Reports may have been charged in it before it was known here.
+            let used = charged_since(period);
+            *self =
+                Self { opened_at: period, used, epoch: self.epoch, permits: self.permits, ..Self::default() };
+        }
+        if period == self.opened_at {
+            self.confirmed = true;
+            self.ends_at = grant.period_ends_at;
+            if grant.epoch == self.epoch {
+                self.granted = self.granted.max(grant.granted);
+            }
+        }
+        if let Some(new) = grant.permits.filter(|new| new.sequence > self.permits.sequence) {
+            let (requests, tokens) = self.valid_permits(now);
+            self.permits = Permits {
+                requests: new.requests.saturating_add(requests),
+                tokens: new.tokens.saturating_add(tokens),
+                ..new
+            };
+        }
+    }
+
+    /// What to ask the pool for, so that `amount` fits, and calls like it for a while. `over`: as far as is
+    /// known here a new period has begun, in which nothing of this one counts.
+    pub(super) fn want(&self, amount: NanoEur, partial: bool, over: bool) -> Want {
+        let spare = amount.get().saturating_mul(LEASE_CALLS as i64 - 1);
+        let want = Want {
+            period_opened_at: self.opened_at,
+            epoch: self.epoch,
+            spare: NanoEur::saturating(spare),
+            partial,
+            ..Want::default()
+        };
+        if over {
+            return Want { target: amount, ..want };
+        }
+        let target = self.needed().saturating_add(amount);
+        Want { base: self.granted, target, used: self.used, ..want }
+    }
+
+    /// The period has ended by our clock; the pool knows what follows.
+    pub(super) fn is_over(&self, now: Timestamp) -> bool {
+        now >= self.ends_at
+    }
+
+    /// Takes what a call needs, and says in which period.
+    pub(super) fn take(
+        &mut self,
+        pool: Option<&PoolTerms>,
+        amount: NanoEur,
+        tokens: u64,
+    ) -> Option<Timestamp> {
+        let pool = pool?;
+        if pool.requests {
+            self.permits.requests = self.permits.requests.saturating_sub(1);
+        }
+        if pool.tokens {
+            self.permits.tokens = self.permits.tokens.saturating_sub(tokens);
+        }
+        if !pool.money {
+            return None;
+        }
+        self.reserved = self.reserved.saturating_add(amount);
+        Some(self.opened_at)
+    }
+
+    /// Gives back permits that a call did not use, as long as their batch is valid.
+    pub(super) fn give_back_tokens(&mut self, hold: &Hold, used: u64, now: Timestamp) {
+        let until = self.permits.until;
+        if now < until && hold.opened_at >= until.minus(PERMIT_VALIDITY) {
+            self.permits.tokens = self.permits.tokens.saturating_add(hold.tenant_tokens.saturating_sub(used));
+        }
+    }
+
+    /// A hold of this period ended. Those of earlier periods end there.
+    pub(super) fn charge(&mut self, hold: &Hold, cost: NanoEur) {
+        if hold.tenant_opened_at == Some(self.opened_at) {
+            self.reserved = self.reserved.saturating_sub(hold.amount());
+            self.used = self.used.saturating_add(cost);
+        }
+    }
+
+    /// Lowers the figure to what is needed. The pool learns of it under a new epoch; answers to what was
+    /// asked before then raise nothing any more.
+    fn give_back(&mut self, now: Timestamp) -> Want {
+        let over = self.is_over(now);
+        if over {
+            self.granted = NanoEur::ZERO;
+        }
+        self.granted = self.granted.min(self.needed().at_least_zero());
+        self.epoch = self.epoch.saturating_add(1);
+        Want { gives_back: true, spare: NanoEur::ZERO, ..self.want(NanoEur::ZERO, false, over) }
+    }
+
+    /// Permits that can be used now.
+    pub(super) fn valid_permits(&self, now: Timestamp) -> (u64, u64) {
+        if now < self.permits.until { (self.permits.requests, self.permits.tokens) } else { (0, 0) }
+    }
+}
+
+/// The account has a pool from now on. What it charged in the tenant's period so far counts, and the pool is
+/// told.
+pub(super) fn begin(head: &mut Head, configuration: &Configuration, now: Timestamp, events: &mut Vec<Event>) {
+    let Some(pool) = &configuration.pool else { return };
+    let opened_at = pool.period.last_boundary(now);
+    if head.tenant.opened_at < opened_at {
+        let epoch = head.tenant.epoch;
+        head.tenant = TenantShare { opened_at, epoch, ..TenantShare::default() };
+        head.tenant.ends_at = pool.period.next_boundary(now);
+    }
+    let charged = head.charged_since(head.tenant.opened_at);
+    head.tenant.used = head.tenant.used.max(charged);
+    if pool.money && !head.tenant.used.is_zero() {
+        tell(head, pool, now, events);
+    }
+}
+
+/// Gives back what is not needed.
+pub(super) fn give_back(head: &mut Head, pool: &PoolTerms, now: Timestamp, events: &mut Vec<Event>) -> Want {
+    let want = head.tenant.give_back(now);
+    events.push(Event::Pool(pool.name.clone(), Box::new(want.clone())));
+    want
+}
+
+/// A closed account keeps nothing once its last call has ended.
+pub(super) fn give_all_back(
+    head: &mut Head,
+    configuration: &Configuration,
+    now: Timestamp,
+    events: &mut Vec<Event>,
+) {
+    let Some(pool) = &configuration.pool else { return };
+    let share = &head.tenant;
+    if head.open_holds == 0 && share.granted > share.used.at_least_zero() {
+        give_back(head, pool, now, events);
+    }
+}
+
+/// Something that is no call was charged: no lease was asked for it, so the pool hears of it now.
+pub(super) fn spend(
+    head: &mut Head,
+    configuration: &Configuration,
+    cost: NanoEur,
+    now: Timestamp,
+    events: &mut Vec<Event>,
+) {
+    let Some(pool) = configuration.pool.as_ref().filter(|pool| pool.money) else { return };
+    if head.tenant.is_over(now) {
+        return;
+    }
+    head.tenant.used = head.tenant.used.saturating_add(cost);
+    if cost.is_negative() {
+        // The pool believes a lower figure only under a new epoch.
+        head.tenant.epoch = head.tenant.epoch.saturating_add(1);
+        tell(head, pool, now, events);
+    } else if head.tenant.free().is_negative() {
+        tell(head, pool, now, events);
+    }
+}
+
+fn tell(head: &Head, pool: &PoolTerms, now: Timestamp, events: &mut Vec<Event>) {
+    let want =
+        Want { spare: NanoEur::ZERO, ..head.tenant.want(NanoEur::ZERO, true, head.tenant.is_over(now)) };
+    events.push(Event::Pool(pool.name.clone(), Box::new(want)));
+}

@@ -1,0 +1,41 @@
+//! What the directory says of a tenant's limits. Versioned: an older snapshot never replaces a newer one.
+
+use super::state::{self, Part};
+use super::{Event, PoolState, Reply, recall};
+use crate::civil_time::PeriodRule;
+use crate::money::NanoEur;
+use crate::rate_limit::RateLimits;
+use crate::time::Timestamp;
+use minicbor::{Decode, Encode};
+
+#[derive(Clone, Debug, PartialEq, Encode, Decode)]
+pub struct PoolConfiguration {
+    #[n(0)]
+    pub version: u64,
+    #[n(1)]
+    pub tenant_id: String,
+    /// What all accounts together may spend in a period; none: no limit.
+    #[n(2)]
+    pub budget: Option<NanoEur>,
+    /// A change takes effect when the present period ends.
+    #[n(3)]
+    pub period: PeriodRule,
+    #[n(4)]
+    pub rates: RateLimits,
+}
+
+pub(super) fn configure(
+    state: &mut PoolState,
+    new: PoolConfiguration,
+    now: Timestamp,
+    events: &mut Vec<Event>,
+) -> Reply {
+    let current = state.configuration().map(|configuration| configuration.version);
+    if current.is_none_or(|version| new.version > version) {
+        state.head.enter_period(&new, now);
+        state.put(state::CONFIGURATION, Part::Configuration(Box::new(new)));
+    }
+    let Some(configuration) = state.configuration().cloned() else { return Reply::NotConfigured };
+    recall::recall(state, &configuration, now, events);
+    Reply::Balance(Box::new(state.head.balance(&configuration)))
+}

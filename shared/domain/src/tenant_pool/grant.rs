@@ -1,0 +1,177 @@
+//! What an account is granted.
+
+use super::state::{Lease, Part, lease_key};
+use super::*;
+use crate::account::RateRefusal;
+use crate::lease::{CANDIDATES_MAX, LEASE_CALLS, LEASE_SHARE, PERMIT_VALIDITY, Permits, Short};
+use core::cmp::Ordering;
+use core::time::Duration;
+
+/// An account that has just given back what it could is not named again before this.
+const GAVE_BACK_PAUSE: Duration = Duration::from_secs(1);
+
+pub(super) fn grant(
+    state: &mut PoolState,
+    configuration: &PoolConfiguration,
+    account: AccountId,
+    want: &Want,
+    now: Timestamp,
+) -> Grant {
+    let before = current_lease(state, account, want.epoch);
+    let mut lease = before.clone();
+    let late = hear(&mut lease, want, now);
+    let mut short = None;
+    let mut permits = Ok(None);
+    if !late {
+        short = raise(state, configuration, &before, &mut lease, want, now);
+        // A call that is not paid takes no permit.
+        if short.is_none() || want.partial {
+            permits = take_permits(&mut state.head, configuration, want, now);
+        }
+    }
+    let grant = Grant {
+        period_opened_at: state.head.period.opened_at,
+        period_ends_at: state.head.period.ends_at,
+        epoch: lease.epoch,
+        granted: lease.granted,
+        short,
+        permits: permits.clone().ok().flatten(),
+        rate: permits.err(),
+    };
+    store(state, &before, lease);
+    grant
+}
+
+/// The account's lease in the present period; an empty one if it has none.
+fn current_lease(state: &PoolState, account: AccountId, epoch: u64) -> Lease {
+    let period = state.head.period.opened_at;
+    match state.part(lease_key(account)) {
+        Some(Part::Lease(lease)) if lease.period_opened_at == period => lease.clone(),
+        // Its epoch goes on: what comes from an earlier one is late in this period, too.
+        Some(Part::Lease(lease)) => Lease::new(account, period, epoch.max(lease.epoch)),
+        _ => Lease::new(account, period, epoch),
+    }
+}
+
+/// Takes over what the account says of itself; whether it is too late for that.
+fn hear(lease: &mut Lease, want: &Want, now: Timestamp) -> bool {
+    let same_period = want.period_opened_at == lease.period_opened_at;
+    match want.epoch.cmp(&lease.epoch) {
+        Ordering::Less => return true,
+        Ordering::Equal if same_period => lease.used = lease.used.max(want.used),
+        Ordering::Equal => {}
+        // The account has lowered its figure. In a period that it does not know yet it has none.
+        Ordering::Greater => {
+            lease.epoch = want.epoch;
+            lease.granted = if same_period { want.base.min(lease.granted) } else { NanoEur::ZERO };
+            lease.used = if same_period { want.used } else { NanoEur::ZERO };
+        }
+    }
+    if want.gives_back {
+        lease.gave_back_at = now;
+    }
+    false
+}
+
+/// Raises the lease to what is wanted, and a share of what is left beyond; or says why not.
+fn raise(
+    state: &PoolState,
+    configuration: &PoolConfiguration,
+    before: &Lease,
+    lease: &mut Lease,
+    want: &Want,
+    now: Timestamp,
+) -> Option<Short> {
+    let budget = configuration.budget?;
+    let others = state.head.period.committed.saturating_sub(before.figure());
+    let free = budget.saturating_sub(others).saturating_sub(lease.figure());
+    let needed = want.target.saturating_sub(lease.figure());
+    if needed <= NanoEur::ZERO && !free.is_negative() {
+        lease.granted = lease.granted.max(want.target);
+        return None;
+    }
+    if NanoEur::ZERO < needed && needed <= free {
+        let left = free.saturating_sub(needed);
+        let spare = want.spare.at_least_zero().min(NanoEur::saturating(left.get() / LEASE_SHARE));
+        lease.granted = want.target.saturating_add(spare);
+        return None;
+    }
+    let rest = free.at_least_zero();
+    let available = lease.figure().saturating_add(rest);
+    if want.partial && !rest.is_zero() {
+        lease.granted = available;
+    }
+    let PoolPeriod { ends_at, .. } = state.head.period;
+    let used = state.head.period.used.saturating_sub(before.used).saturating_add(lease.used);
+    let committed = others.saturating_add(lease.figure());
+    Some(Short {
+        limit: budget,
+        used,
+        leased: committed.saturating_sub(used).at_least_zero(),
+        over: committed.saturating_sub(budget).at_least_zero(),
+        available,
+        resets_at: ends_at,
+        candidates: candidates(state, before.account, now),
+    })
+}
+
+/// Those who seem to have most to give back.
+fn candidates(state: &PoolState, asking: AccountId, now: Timestamp) -> Vec<AccountId> {
+    let mut most: Vec<(NanoEur, AccountId)> = Vec::with_capacity(CANDIDATES_MAX + 1);
+    for lease in state.leases().filter(|lease| lease.account != asking) {
+        let slack = lease.slack();
+        if slack <= NanoEur::ZERO || now < lease.gave_back_at.plus(GAVE_BACK_PAUSE) {
+            continue;
+        }
+        let place = most.partition_point(|(more, _)| *more >= slack);
+        most.insert(place, (slack, lease.account));
+        most.truncate(CANDIDATES_MAX);
+    }
+    most.into_iter().map(|(_, account)| account).collect()
+}
+
+/// Permits of the tenant's rate limits: those needed, and a share of what is left.
+fn take_permits(
+    head: &mut Head,
+    configuration: &PoolConfiguration,
+    want: &Want,
+    now: Timestamp,
+) -> Result<Option<Permits>, RateRefusal> {
+    let limits = configuration.rates;
+    if want.requests == 0 && want.tokens == 0 {
+        return Ok(None);
+    }
+    head.rates.check(want.requests, want.tokens, limits, now).map_err(|excess| RateRefusal {
+        source: LimitSource::Tenant,
+        kind: excess.kind,
+        limit: excess.limit,
+        retry_after_ms: u64::try_from(excess.wait.as_millis()).unwrap_or(u64::MAX),
+        statuses: head.rates.statuses(limits, now),
+    })?;
+    let statuses = head.rates.statuses(limits, now);
+    let with_spare = |needed: u64, left: Option<u64>| match left {
+        Some(left) => {
+            let share = left.saturating_sub(needed) / LEASE_SHARE.unsigned_abs();
+            needed.saturating_add(needed.saturating_mul(LEASE_CALLS - 1).min(share))
+        }
+        // Not limited here: the account must not ask again for want of it.
+        None => needed,
+    };
+    let requests = with_spare(want.requests, statuses.requests.map(|status| status.remaining));
+    let tokens = with_spare(want.tokens, statuses.tokens.map(|status| status.remaining));
+    head.rates.take(requests, tokens, limits, now);
+    head.sequence += 1;
+    Ok(Some(Permits { sequence: head.sequence, until: now.plus(PERMIT_VALIDITY), requests, tokens }))
+}
+
+fn store(state: &mut PoolState, before: &Lease, lease: Lease) {
+    let key = lease_key(lease.account);
+    let known = state.part(key).is_some();
+    if *before == lease && (known || lease.figure().is_zero()) {
+        return;
+    }
+    let period = &mut state.head.period;
+    period.committed = period.committed.saturating_sub(before.figure()).saturating_add(lease.figure());
+    period.used = period.used.saturating_sub(before.used).saturating_add(lease.used);
+    state.put(key, Part::Lease(lease));
+}

@@ -1,0 +1,168 @@
+//! A tenant's pool: the money and rates that all its accounts share.
+//!
+//! Accounts lease from it before they spend, so that not every call meets here. What the pool counts as
+//! granted to an account is never less than what the account counts itself, whatever is lost, repeated or
+//! late: so all accounts together never spend more than the budget, and a crash strands money at most.
+
+mod configuration;
+mod grant;
+mod recall;
+mod state;
+#[cfg(test)]
+mod tests;
+
+pub use configuration::PoolConfiguration;
+pub use state::{Head, Lease, Part, PoolPeriod};
+
+use crate::account::LimitSource;
+use crate::identity::AccountId;
+use crate::lease::{Grant, Want};
+use crate::money::NanoEur;
+use crate::notice::{NEARLY, Notice, THRESHOLDS, percent};
+use crate::state_machine::{Outcome, PartKey, State, StateMachine};
+use crate::time::Timestamp;
+use minicbor::{Decode, Encode};
+
+pub struct TenantPool;
+type PoolState = State<Head, Part>;
+
+#[derive(Clone, Debug, PartialEq, Encode, Decode)]
+pub enum Command {
+    /// The directory's rows for this pool, as one versioned snapshot.
+    #[n(0)]
+    Configure(#[n(0)] Box<PoolConfiguration>),
+    /// An account tells its figures, and may ask for more.
+    #[n(1)]
+    Want(#[n(0)] AccountId, #[n(1)] Box<Want>),
+    #[n(2)]
+    Inspect,
+    /// Sent by the host when something is due.
+    #[n(3)]
+    Wake,
+}
+
+#[derive(Clone, Debug, PartialEq, Encode, Decode)]
+pub enum Reply {
+    #[n(0)]
+    Done,
+    #[n(1)]
+    Grant(#[n(0)] Box<Grant>),
+    #[n(2)]
+    Balance(#[n(0)] Box<PoolBalance>),
+    /// Nobody configured this pool: nothing is granted.
+    #[n(3)]
+    NotConfigured,
+}
+
+#[derive(Clone, Debug, PartialEq, Encode, Decode)]
+pub enum Event {
+    #[n(0)]
+    Notice(#[n(0)] Box<Notice>),
+    /// The account shall lower its figure to what it needs.
+    #[n(1)]
+    Recall(#[n(0)] AccountId),
+}
+
+/// A tenant's money at one instant. `limit = used + leased + remaining - over`, where there is a limit.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct PoolBalance {
+    #[n(0)]
+    pub limit: Option<NanoEur>,
+    /// Charged, as far as accounts have told.
+    #[n(1)]
+    pub used: NanoEur,
+    /// Granted beyond that.
+    #[n(2)]
+    pub leased: NanoEur,
+    #[n(3)]
+    pub remaining: NanoEur,
+    #[n(4)]
+    pub over: NanoEur,
+    #[n(5)]
+    pub period_opened_at: Timestamp,
+    #[n(6)]
+    pub resets_at: Timestamp,
+    #[n(7)]
+    pub configuration_version: u64,
+}
+
+impl StateMachine for TenantPool {
+    const KIND: &'static str = "tenant_pool";
+    type Head = Head;
+    type Part = Part;
+    type Command = Command;
+    type Reply = Reply;
+    type Event = Event;
+
+    /// Everything is kept in memory: who is short looks at all leases.
+    fn reads(_: &Command) -> Vec<PartKey> {
+        Vec::new()
+    }
+
+    fn step(state: &mut PoolState, command: Command, now: Timestamp) -> Outcome<Reply, Event> {
+        let now = now.max(state.head.last_seen);
+        let before = state.head.clone();
+        let mut events = Vec::new();
+        let reply = decide(state, command, now, &mut events);
+        if state.head != before || state.has_changes() {
+            state.head.last_seen = now;
+        }
+        Outcome { reply, events }
+    }
+
+    fn resident(_: PartKey) -> bool {
+        true
+    }
+
+    fn wake() -> Command {
+        Command::Wake
+    }
+}
+
+fn decide(state: &mut PoolState, command: Command, now: Timestamp, events: &mut Vec<Event>) -> Reply {
+    if let Command::Configure(new) = command {
+        return configuration::configure(state, *new, now, events);
+    }
+    let Some(configuration) = state.configuration().cloned() else { return Reply::NotConfigured };
+    state.head.enter_period(&configuration, now);
+    match command {
+        Command::Configure(_) => Reply::Done,
+        Command::Want(account, want) => {
+            let grant = grant::grant(state, &configuration, account, &want, now);
+            raise_notices(&mut state.head, &configuration, grant.short.is_some(), now, events);
+            Reply::Grant(Box::new(grant))
+        }
+        Command::Inspect => Reply::Balance(Box::new(state.head.balance(&configuration))),
+        Command::Wake => {
+            recall::recall(state, &configuration, now, events);
+            Reply::Done
+        }
+    }
+}
+
+/// Each share of the budget once per period; the last also when somebody asked in vain for the rest.
+fn raise_notices(
+    head: &mut Head,
+    configuration: &PoolConfiguration,
+    short: bool,
+    now: Timestamp,
+    events: &mut Vec<Event>,
+) {
+    let Some(limit) = configuration.budget else { return };
+    let PoolPeriod { opened_at, ends_at, used, notified, .. } = head.period;
+    let reached = percent(used, limit);
+    let reached = if short && reached >= NEARLY { 100 } else { reached };
+    for percent in THRESHOLDS.into_iter().filter(|percent| notified < *percent && *percent <= reached) {
+        head.period.notified = percent;
+        events.push(Event::Notice(Box::new(Notice {
+            tenant_id: configuration.tenant_id.clone(),
+            source: LimitSource::Tenant,
+            percent,
+            used,
+            limit,
+            period_opened_at: opened_at,
+            resets_at: ends_at,
+            at: now,
+        })));
+    }
+}

@@ -1,0 +1,169 @@
+//! What a pool remembers: the present period's sums, and a lease per account.
+
+use super::{PoolBalance, PoolConfiguration};
+use crate::identity::AccountId;
+use crate::money::NanoEur;
+use crate::rate_limit::RateMeters;
+use crate::state_machine::{self, PartKey, State};
+use crate::time::Timestamp;
+use minicbor::{Decode, Encode};
+
+#[derive(Clone, Debug, Default, PartialEq, Encode, Decode)]
+pub struct Head {
+    #[n(0)]
+    pub last_seen: Timestamp,
+    #[n(1)]
+    pub period: PoolPeriod,
+    #[n(2)]
+    pub rates: RateMeters,
+    /// Of the last batch of permits.
+    #[n(3)]
+    pub sequence: u64,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Encode, Decode)]
+pub struct PoolPeriod {
+    /// Names the period, for accounts too.
+    #[n(0)]
+    pub opened_at: Timestamp,
+    #[n(1)]
+    pub ends_at: Timestamp,
+    /// The sum of all leases' figures of this period.
+    #[n(2)]
+    pub committed: NanoEur,
+    /// Charged, as far as accounts have told.
+    #[n(3)]
+    pub used: NanoEur,
+    /// The highest notice that was raised, in per cent.
+    #[n(4)]
+    pub notified: u8,
+}
+
+#[derive(Clone, Debug, PartialEq, Encode, Decode)]
+pub enum Part {
+    #[n(0)]
+    Configuration(#[n(0)] Box<PoolConfiguration>),
+    #[n(1)]
+    Lease(#[n(0)] Lease),
+    /// More is granted than there is: go on asking accounts for what they do not need.
+    #[n(2)]
+    Recall(#[n(0)] Timestamp),
+}
+
+/// What one account was granted.
+#[derive(Clone, Debug, PartialEq, Encode, Decode)]
+pub struct Lease {
+    #[n(0)]
+    pub account: AccountId,
+    /// Figures of an earlier period count nothing.
+    #[n(1)]
+    pub period_opened_at: Timestamp,
+    #[n(2)]
+    pub epoch: u64,
+    #[n(3)]
+    pub granted: NanoEur,
+    /// As the account told.
+    #[n(4)]
+    pub used: NanoEur,
+    /// When the account last lowered its figure to what it needed, and when it was last asked to.
+    #[n(5)]
+    pub gave_back_at: Timestamp,
+    #[n(6)]
+    pub asked_at: Timestamp,
+}
+
+impl Lease {
+    pub(super) const fn new(account: AccountId, period_opened_at: Timestamp, epoch: u64) -> Self {
+        Self {
+            account,
+            period_opened_at,
+            epoch,
+            granted: NanoEur::ZERO,
+            used: NanoEur::ZERO,
+            gave_back_at: Timestamp::EPOCH,
+            asked_at: Timestamp::EPOCH,
+        }
+    }
+
+    /// What counts against the budget: reports may have used more than was granted.
+    pub fn figure(&self) -> NanoEur {
+        self.granted.max(self.used)
+    }
+
+    /// What the account may not need; what its open calls hold is part of it.
+    pub(super) fn slack(&self) -> NanoEur {
+        self.figure().saturating_sub(self.used)
+    }
+}
+
+impl state_machine::Part for Part {
+    fn due(&self) -> Timestamp {
+        match self {
+            Self::Configuration(_) | Self::Lease(_) => Timestamp::FAR_FUTURE,
+            Self::Recall(at) => *at,
+        }
+    }
+
+    fn wakes(&self) -> bool {
+        matches!(self, Self::Recall(_))
+    }
+
+    fn is_hot(&self) -> bool {
+        false
+    }
+}
+
+pub(super) const CONFIGURATION: PartKey = PartKey { kind: 0, id: [0; 16] };
+/// The kind of [`Part::Lease`].
+pub(super) const LEASE: u8 = 1;
+pub(super) const RECALL: PartKey = PartKey { kind: 2, id: [0; 16] };
+
+pub(super) const fn lease_key(account: AccountId) -> PartKey {
+    PartKey { kind: LEASE, id: account.id }
+}
+
+impl State<Head, Part> {
+    pub(super) fn configuration(&self) -> Option<&PoolConfiguration> {
+        match self.part(CONFIGURATION) {
+            Some(Part::Configuration(configuration)) => Some(configuration),
+            _ => None,
+        }
+    }
+
+    /// All leases of the present period.
+    pub fn leases(&self) -> impl Iterator<Item = &Lease> {
+        let period = self.head.period.opened_at;
+        self.parts_of(LEASE).filter_map(move |(_, part)| match part {
+            Part::Lease(lease) if lease.period_opened_at == period => Some(lease),
+            _ => None,
+        })
+    }
+}
+
+impl Head {
+    /// Opens the period of `now` if the last one is over. What was granted in it is void.
+    pub(super) fn enter_period(&mut self, configuration: &PoolConfiguration, now: Timestamp) {
+        let last = &self.period;
+        if now < last.ends_at {
+            return;
+        }
+        let opened_at = configuration.period.last_boundary(now).max(last.ends_at);
+        let ends_at = configuration.period.next_boundary(now);
+        self.period = PoolPeriod { opened_at, ends_at, ..PoolPeriod::default() };
+    }
+
+    pub(super) fn balance(&self, configuration: &PoolConfiguration) -> PoolBalance {
+        let PoolPeriod { opened_at, ends_at, committed, used, .. } = self.period;
+        let free = configuration.budget.map_or(NanoEur::ZERO, |budget| budget.saturating_sub(committed));
+        PoolBalance {
+            limit: configuration.budget,
+            used,
+            leased: committed.saturating_sub(used).at_least_zero(),
+            remaining: free.at_least_zero(),
+            over: NanoEur::ZERO.saturating_sub(free).at_least_zero(),
+            period_opened_at: opened_at,
+            resets_at: ends_at,
+            configuration_version: configuration.version,
+        }
+    }
+}
