@@ -306,11 +306,12 @@ fn decide(state: &mut AccountState, command: Command, now: Timestamp, events: &m
             _ => Reply::NotConfigured,
         };
     };
+    let charged = state.head.periods.last().map(|period| (period.opened_at, period.charged));
     expire::end_what_is_due(state, now, events);
     state.head.enter_period(&configuration, now);
-    let charged = state.head.current().charged;
     let reply = obey(state, &configuration, command, now, events);
-    if state.head.current().charged != charged {
+    let current = state.head.current();
+    if charged != Some((current.opened_at, current.charged)) {
         notices::raise(&mut state.head, &configuration, now, events);
     }
     if state.head.closed {

@@ -73,12 +73,15 @@ impl TenantShare {
     }
 
     /// What to ask the pool for, so that `amount` fits, and calls like it for a while. `over`: as far as is
-    /// known here a new period has begun, in which nothing of this one counts.
+    /// known here a new period has begun, in which nothing of this one is needed.
     pub(super) fn want(&self, amount: NanoEur, partial: bool, over: bool) -> Want {
         let spare = amount.get().saturating_mul(LEASE_CALLS as i64 - 1);
+        // Base and used stay true: by the pool's clock the period may go on.
         let want = Want {
             period_opened_at: self.opened_at,
             epoch: self.epoch,
+            base: self.granted,
+            used: self.used,
             spare: NanoEur::saturating(spare),
             partial,
             ..Want::default()
@@ -86,8 +89,7 @@ impl TenantShare {
         if over {
             return Want { target: amount, ..want };
         }
-        let target = self.needed().saturating_add(amount);
-        Want { base: self.granted, target, used: self.used, ..want }
+        Want { target: self.needed().saturating_add(amount), ..want }
     }
 
     /// The period has ended by our clock; the pool knows what follows.
@@ -135,12 +137,9 @@ impl TenantShare {
     /// Lowers the figure to what is needed. The pool learns of it under a new epoch; answers to what was
     /// asked before then raise nothing any more.
     fn give_back(&mut self, now: Timestamp) -> Want {
-        let over = self.is_over(now);
-        if over {
-            self.granted = NanoEur::ZERO;
-        }
         self.granted = self.granted.min(self.needed().at_least_zero());
         self.epoch = self.epoch.saturating_add(1);
+        let over = self.is_over(now);
         Want { gives_back: true, spare: NanoEur::ZERO, ..self.want(NanoEur::ZERO, false, over) }
     }
 
