@@ -169,7 +169,8 @@ impl Books {
         let (Some(old), Some(new)) = (step.before.head.periods.last(), self.view.head.periods.last()) else {
             return Ok(());
         };
-        let charged = old.opened_at == new.opened_at && old.charged != new.charged;
+        let told_of = !matches!(step.command, Command::Configure(_));
+        let charged = told_of && old.opened_at == new.opened_at && old.charged != new.charged;
         let Some(configuration) = self.view.configuration().filter(|_| charged) else { return Ok(()) };
         let by_top_up = new.charged.saturating_sub(new.plan_used);
         let limit = configuration.budget.saturating_add(self.view.head.top_up).saturating_add(by_top_up);

@@ -7,8 +7,8 @@ use domain::money::NanoEur;
 use domain::state_machine::{Outcome, PartKey, State, StateMachine};
 use domain::time::Timestamp;
 
-type AccountState = State<Head, Part>;
-type Answer = Outcome<Reply, Event>;
+pub type AccountState = State<Head, Part>;
+pub type Answer = Outcome<Reply, Event>;
 
 /// One way of being wrong.
 pub trait Flaw: 'static {
@@ -48,11 +48,11 @@ const fn hold_key(id: RequestId) -> PartKey {
     PartKey { kind: 1, id: id.0 }
 }
 
-const fn operation_key(id: RequestId) -> PartKey {
-    PartKey { kind: 2, id: id.0 }
+pub const fn operation_key(id: RequestId) -> PartKey {
+    PartKey { kind: 128, id: id.0 }
 }
 
-fn hold(state: &AccountState, id: RequestId) -> Option<Hold> {
+pub fn hold(state: &AccountState, id: RequestId) -> Option<Hold> {
     match state.part(hold_key(id)) {
         Some(Part::Hold(hold)) => Some((**hold).clone()),
         _ => None,

@@ -4,6 +4,8 @@
 
 mod books;
 mod broken_account;
+mod broken_pool;
+mod broken_share;
 mod calls;
 mod clients;
 mod database;

@@ -73,7 +73,10 @@ fn live(world: &Rc<World>) {
     operators::start(world);
     disasters::start(world);
     until_done(world);
-    heal(world);
+    // What follows a broken promise tells nothing more.
+    if !world.is_violated() {
+        heal(world);
+    }
 }
 
 /// Until clients, operators and disasters are through, or a promise is broken.
