@@ -21,6 +21,9 @@ cargo xtask test [filter]
       --list           name the tests, by the promise they prove
 cargo xtask bench [arguments]
     Requests per second, latency and CPU against a bare pass-through on the same runtime.
+cargo xtask simulate [--seeds 10000] [--seed 0] [--profile name] [--mutant name]
+    Simulated worlds, one for each seed from the given one on: what breaks a promise is shown with its trace
+    and the command that replays it. docs/simulator.md tells what is simulated and what must hold.
 cargo xtask build
     The release WASM of all functions, shrunk and bundled, with its sizes.
 cargo xtask setup [--for-tests]
@@ -77,6 +80,7 @@ fn run(mut arguments: Arguments) -> Result<()> {
             if list { check::list() } else { check::run(filter.as_deref()) }
         }
         Some("bench") => bench(arguments),
+        Some("simulate") => simulate(arguments),
         other => bail!("no such command: {}; see `cargo xtask --help`", other.unwrap_or_default()),
     }
 }
@@ -95,6 +99,12 @@ fn bench(arguments: Arguments) -> Result<()> {
         "bench",
         "--",
     ]);
+    process::run(command.args(arguments.finish()).current_dir(paths::root()))
+}
+
+fn simulate(arguments: Arguments) -> Result<()> {
+    let mut command =
+        process::cargo(&["run", "--quiet", "--profile", "bench", "--package", "simulator", "--"]);
     process::run(command.args(arguments.finish()).current_dir(paths::root()))
 }
 

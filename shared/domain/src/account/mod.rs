@@ -309,15 +309,16 @@ fn decide(state: &mut AccountState, command: Command, now: Timestamp, events: &m
             _ => Reply::NotConfigured,
         };
     };
+    let charged = state.head.periods.last().map(|period| (period.opened_at, period.charged));
     expire::end_what_is_due(state, now, events);
     state.head.enter_period(&configuration, now);
-    let charged = state.head.current().charged;
     let reply = obey(state, &configuration, command, now, events);
-    if state.head.current().charged != charged {
+    let current = state.head.current();
+    if charged != Some((current.opened_at, current.charged)) {
         notices::raise(&mut state.head, &configuration, now, events);
     }
     if state.head.closed {
-        tenant_share::give_all_back(&mut state.head, &configuration, now, events);
+        tenant_share::give_all_back(&mut state.head, &configuration, events);
     }
     reply
 }
@@ -343,9 +344,7 @@ fn obey(
         Command::Inspect => balance(state, configuration),
         Command::Wake => Reply::Done,
         Command::GiveBack => match &configuration.pool {
-            Some(pool) => {
-                Reply::GivesBack(Box::new(tenant_share::give_back(&mut state.head, pool, now, events)))
-            }
+            Some(pool) => Reply::GivesBack(Box::new(tenant_share::give_back(&mut state.head, pool, events))),
             None => Reply::Unknown,
         },
         Command::Authorize(key) => match reserve::authorize(&state.head, configuration, Some(&key), now) {

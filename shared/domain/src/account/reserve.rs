@@ -12,14 +12,19 @@ use crate::state_machine::PartKey;
 pub(super) fn reserve(
     state: &mut AccountState,
     configuration: &Configuration,
-    command: Reserve,
+    mut command: Reserve,
     now: Timestamp,
     events: &mut Vec<Event>,
 ) -> Reply {
-    if let Some(grant) = &command.grant {
+    if let Some(grant) = &mut command.grant {
         let head = &mut state.head;
         let (share, periods) = (&mut head.tenant, &head.periods);
+        let known = share.opened_at;
         share.apply(grant, now, |since| state::charged_since(periods, since));
+        if share.opened_at != known {
+            // What was wanted was wanted of another period: that it is not there says nothing.
+            grant.short = None;
+        }
     }
     match admit(state, configuration, &command, now) {
         Ok(Admission::New(terms)) => open(state, configuration, command, terms, now),
@@ -284,10 +289,12 @@ fn lease(
     let clamps = clamps(configuration, key, command);
     if let Some(short) = answer.and_then(|grant| grant.short.as_ref()).filter(|_| !covered) {
         let care = head.care.permille();
-        return match affordable_output(command, care, share.free()).filter(|_| clamps) {
-            Some(output) => Ok(Lease::Fits(output, worst_case(command, output, care)?)),
-            None => Err(short_refusal(share, command, short, amount, care)),
-        };
+        match affordable_output(command, care, share.free()).filter(|_| clamps) {
+            Some(output) if permitted => return Ok(Lease::Fits(output, worst_case(command, output, care)?)),
+            // Others of this account were quicker to take the permits.
+            Some(_) => {}
+            None => return Err(short_refusal(share, command, short, amount, care)),
+        }
     }
     let amount = if pool.money { amount } else { NanoEur::ZERO };
     Ok(Lease::Missing(Want { requests, tokens, ..share.want(amount, command.asked, clamps, !current) }))

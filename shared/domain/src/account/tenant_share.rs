@@ -104,14 +104,17 @@ impl TenantShare {
     }
 
     /// What to ask the pool for, so that `amount` fits, and calls like it for a while. `over`: as far as is
-    /// known here a new period has begun, in which nothing of this one counts.
+    /// known here a new period has begun, in which nothing of this one is needed.
     pub(super) fn want(&self, amount: NanoEur, asked: u8, partial: bool, over: bool) -> Want {
         let times = |factor: i64| NanoEur::saturating(amount.get().saturating_mul(factor));
         // As many calls as are waiting with this one, guessed by how often it came back.
         let together = 1 << (2 * u32::from(asked.min(10)));
+        // Base and used stay true: by the pool's clock the period may go on.
         let want = Want {
             period_opened_at: self.opened_at,
             epoch: self.epoch,
+            base: self.granted,
+            used: self.used,
             spare: times(LEASE_CALLS as i64 - 1),
             partial,
             ..Want::default()
@@ -120,13 +123,8 @@ impl TenantShare {
             return Want { least: amount, target: times(together), ..want };
         }
         let needed = self.needed();
-        Want {
-            base: self.granted,
-            least: needed.saturating_add(amount),
-            target: needed.saturating_add(times(together)),
-            used: self.used,
-            ..want
-        }
+        let (least, target) = (needed.saturating_add(amount), needed.saturating_add(times(together)));
+        Want { least, target, ..want }
     }
 
     /// The period has ended by our clock; the pool knows what follows.
@@ -173,14 +171,10 @@ impl TenantShare {
 
     /// Lowers the figure to what is needed. The pool learns of it under a new epoch; answers to what was
     /// asked before then raise nothing any more.
-    fn give_back(&mut self, now: Timestamp) -> Want {
-        let over = self.is_over(now);
-        if over {
-            self.granted = NanoEur::ZERO;
-        }
+    fn give_back(&mut self) -> Want {
         self.granted = self.granted.min(self.needed().at_least_zero());
         self.epoch = self.epoch.saturating_add(1);
-        Want { gives_back: true, spare: NanoEur::ZERO, ..self.want(NanoEur::ZERO, 0, false, over) }
+        Want { gives_back: true, spare: NanoEur::ZERO, ..self.want(NanoEur::ZERO, 0, false, false) }
     }
 
     /// Permits that can be used now.
@@ -207,23 +201,18 @@ pub(super) fn begin(head: &mut Head, configuration: &Configuration, now: Timesta
 }
 
 /// Gives back what is not needed.
-pub(super) fn give_back(head: &mut Head, pool: &PoolTerms, now: Timestamp, events: &mut Vec<Event>) -> Want {
-    let want = head.tenant.give_back(now);
+pub(super) fn give_back(head: &mut Head, pool: &PoolTerms, events: &mut Vec<Event>) -> Want {
+    let want = head.tenant.give_back();
     events.push(Event::Pool(pool.name.clone(), Box::new(want.clone())));
     want
 }
 
 /// A closed account keeps nothing once its last call has ended.
-pub(super) fn give_all_back(
-    head: &mut Head,
-    configuration: &Configuration,
-    now: Timestamp,
-    events: &mut Vec<Event>,
-) {
+pub(super) fn give_all_back(head: &mut Head, configuration: &Configuration, events: &mut Vec<Event>) {
     let Some(pool) = &configuration.pool else { return };
     let share = &head.tenant;
     if head.open_holds == 0 && share.granted > share.used.at_least_zero() {
-        give_back(head, pool, now, events);
+        give_back(head, pool, events);
     }
 }
 

@@ -28,13 +28,14 @@ pub(super) fn recall(
         .take(AT_ONCE)
         .cloned()
         .collect();
-    if state.leases().any(|lease| loose(&lease)) {
-        state.put(RECALL, Part::Recall(now.plus(PAUSE)));
-    } else {
-        state.remove(RECALL);
-    }
     for lease in asked {
         events.push(Event::Recall(lease.account));
         state.put(lease_key(lease.account), Part::Lease(Lease { asked_at: now, ..lease }));
+    }
+    // Not before somebody may be asked: every visit is stored.
+    let next = state.leases().filter(loose).map(|lease| lease.asked_at.plus(AGAIN)).min();
+    match next {
+        Some(at) => state.put(RECALL, Part::Recall(at.max(now.plus(PAUSE)))),
+        None => drop(state.remove(RECALL)),
     }
 }

@@ -92,7 +92,8 @@ impl Lease {
 
     /// What the account may not need; what its open calls hold is part of it.
     pub(super) fn slack(&self) -> NanoEur {
-        self.figure().saturating_sub(self.used)
+        // Credits may have made `used` negative: that is nothing to give back.
+        self.figure().saturating_sub(self.used.at_least_zero())
     }
 }
 
