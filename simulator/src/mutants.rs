@@ -98,7 +98,7 @@ pub static ALL: [Mutant; 38] = [
     of_account("gives back without a new epoch", &CONTENTION, 500, host::<share::GivesBackWithoutNewEpoch>),
     of_account("recalls below what is needed", &CONTENTION, 500, host::<share::RecallsBelowWhatIsNeeded>),
     of_account("permits count twice", &CONTENTION, 2_000, host::<share::PermitsCountTwice>),
-    of_account("charges the tenant's new period", &PERIODS, 2_000, host::<share::ChargesTheTenantsNewPeriod>),
+    of_account("charges the tenant's new period", &CRASHES, 300, host::<share::ChargesTheTenantsNewPeriod>),
     of_account("a key's meter is not released", &CALM_WORLD, 100, host::<share::KeyMeterIsNotReleased>),
     of_account("a reset mixes a key's holds", &PERIODS, 2_000, host::<share::ResetMixesAKeysHolds>),
     of_account("a reset keeps a key's holds", &PERIODS, 2_000, host::<share::ResetKeepsAKeysHolds>),
