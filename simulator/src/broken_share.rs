@@ -73,7 +73,7 @@ impl Flaw for RecallsBelowWhatIsNeeded {
             let share = &mut state.head.tenant;
             share.granted = share.granted.min(share.used.at_least_zero());
             let base = share.granted;
-            change_wants(&mut outcome, |want| (want.base, want.target) = (base, base));
+            change_wants(&mut outcome, |want| (want.base, want.least, want.target) = (base, base, base));
         }
         outcome
     }
@@ -85,7 +85,7 @@ impl Flaw for PermitsCountTwice {
     fn step(state: &mut AccountState, command: Command, now: Timestamp) -> Answer {
         if let Command::Reserve(reserve) = &command
             && let Some(new) = reserve.grant.as_ref().and_then(|grant| grant.permits)
-            && new.sequence <= state.head.tenant.permits.sequence
+            && state.head.tenant.taken.contains(&new.sequence)
         {
             let held = &mut state.head.tenant.permits;
             held.requests += new.requests;

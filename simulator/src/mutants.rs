@@ -100,7 +100,7 @@ pub static ALL: [Mutant; 38] = [
     of_account("permits count twice", &CONTENTION, 2_000, host::<share::PermitsCountTwice>),
     of_account("charges the tenant's new period", &CRASHES, 300, host::<share::ChargesTheTenantsNewPeriod>),
     of_account("a key's meter is not released", &CALM_WORLD, 100, host::<share::KeyMeterIsNotReleased>),
-    of_account("a reset mixes a key's holds", &PERIODS, 2_000, host::<share::ResetMixesAKeysHolds>),
+    of_account("a reset mixes a key's holds", &BACKLOG, 500, host::<share::ResetMixesAKeysHolds>),
     of_account("a reset keeps a key's holds", &PERIODS, 2_000, host::<share::ResetKeepsAKeysHolds>),
     of_account("a refund is taken twice", &REPEATS, 500, host::<share::RefundIsTakenTwice>),
     of_account("a notice is raised twice", &CONTENTION, 200, host::<share::NoticeIsRaisedTwice>),

@@ -147,6 +147,7 @@ async fn hold(
         tags: Vec::new(),
         grant: None,
         amount: Some(amount),
+        asked: 0,
     };
     for _ in 0..GRANTS_MAX {
         let command = Command::Reserve(Box::new(reserve.clone()));
@@ -157,7 +158,9 @@ async fn hold(
         };
         let want = tenant_pool::Command::Want(customer.id, Box::new(needs.want));
         match platform.apply::<TenantPool>(&needs.pool, want).await {
-            Ok(tenant_pool::Reply::Grant(grant)) => reserve.grant = Some(grant),
+            Ok(tenant_pool::Reply::Grant(grant)) => {
+                (reserve.grant, reserve.asked) = (Some(grant), reserve.asked + 1)
+            }
             _ => return false,
         }
     }

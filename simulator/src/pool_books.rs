@@ -142,7 +142,7 @@ impl PoolBooks {
             return Err(format!("{account} was granted {new} of {budget}, and others have {others}"));
         }
         let told = if want.epoch >= known_epoch { want.used.get() } else { i64::MIN };
-        let needed = want.target.get().max(told);
+        let needed = want.least.get().max(told);
         let fits = others + old.max(needed) <= budget.get();
         if grant.short.is_some() && fits && want.period_opened_at == period {
             return Err(format!(

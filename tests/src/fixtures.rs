@@ -147,6 +147,11 @@ pub struct Money {
 }
 
 impl User {
+    /// The same user, calling with another key.
+    pub fn with_key(&self, key: &str) -> Self {
+        Self { key: key.into(), ..self.clone() }
+    }
+
     pub fn get(&self, path: &str) -> Request {
         self.client.get(path).bearer(&self.key)
     }

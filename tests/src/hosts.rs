@@ -112,6 +112,8 @@ fn options(upstream_base_url: &str) -> Options {
     let mut options = Options::new(fresh_state_folder());
     add_second_stripe_secret(&options.state);
     options.test_hooks = Some("on".into());
+    // Mails are captured; the host shows them.
+    options.dev_routes = true;
     options.seed = crate::seed::statements();
     options.upstream = UpstreamEnv {
         openai_api_key: Some("the-scripted-provider-asks-for-none".into()),

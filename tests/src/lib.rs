@@ -12,6 +12,7 @@ pub mod sdk;
 pub mod seed;
 pub mod stripe;
 pub mod upstream;
+pub mod webhooks;
 
 pub use assertions::{DEADLINE, eventually, within};
 pub use fixtures::{Scene, User, chat_body};

@@ -12,6 +12,10 @@ pub const IMPATIENT_TIMEOUT_MS: u64 = 300;
 /// An active tenant with the same models, for tests that change its status.
 pub const OTHER_TENANT: &str = "test-tenant";
 
+/// More of them, for tests that limit a whole tenant; each test has its own.
+pub const LIMITED_TENANTS: [&str; 7] =
+    ["limited-1", "limited-2", "limited-3", "limited-4", "limited-5", "limited-6", "limited-7"];
+
 /// A copy of [`MODEL`]'s routing under another name, at the provider too.
 const COPY_MODEL: &str = "
 INSERT INTO routing_snapshots (tenant_id, model, version, snapshot)
@@ -40,14 +44,17 @@ ON CONFLICT DO NOTHING";
 /// Run at every start of the host, after the usual ones; safe to repeat.
 pub fn statements() -> Vec<SeedStatement> {
     let copy = |name: &str| statement(COPY_MODEL, vec![json!(MODEL), json!(name)]);
-    vec![
+    let mut all = vec![
         copy(UNPRICED_MODEL),
         statement(REMOVE_OUTPUT_PRICE, vec![json!(UNPRICED_MODEL)]),
         copy(IMPATIENT_MODEL),
         statement(SET_TIMEOUT, vec![json!(IMPATIENT_MODEL), json!(IMPATIENT_TIMEOUT_MS)]),
-        statement(COPY_TENANT, vec![json!(OTHER_TENANT)]),
-        statement(COPY_ROUTING, vec![json!(TENANT), json!(OTHER_TENANT)]),
-    ]
+    ];
+    for tenant in LIMITED_TENANTS.into_iter().chain([OTHER_TENANT]) {
+        all.push(statement(COPY_TENANT, vec![json!(tenant)]));
+        all.push(statement(COPY_ROUTING, vec![json!(TENANT), json!(tenant)]));
+    }
+    all
 }
 
 fn statement(sql: &str, params: Vec<serde_json::Value>) -> SeedStatement {

@@ -18,6 +18,7 @@ pub enum Scope {
     TenantsWrite,
     ReconciliationRead,
     ReconciliationWrite,
+    LedgerWrite,
 }
 
 impl Scope {
@@ -30,6 +31,7 @@ impl Scope {
             Self::TenantsWrite => "tenants:write",
             Self::ReconciliationRead => "reconciliation:read",
             Self::ReconciliationWrite => "reconciliation:write",
+            Self::LedgerWrite => "ledger:write",
         }
     }
 }
@@ -48,12 +50,18 @@ impl Caller {
     ) -> Result<Self, Failure> {
         let key = http_api::header(request.headers(), "x-api-key").ok_or_else(invalid_key)?;
         let key = service_keys::find(platform, key, platform.now()).await?.ok_or_else(invalid_key)?;
-        if !key.scopes.iter().any(|granted| granted == scope.as_str()) {
-            let scope = scope.as_str();
-            let message = format!("This API key lacks the scope `{scope}`. Use a key that has it.");
-            return Err(Problem::forbidden("missing_scope", message).into());
+        let caller = Self { key };
+        caller.require(scope)?;
+        Ok(caller)
+    }
+
+    pub fn require(&self, scope: Scope) -> Result<(), Problem> {
+        let scope = scope.as_str();
+        if self.key.scopes.iter().any(|granted| granted == scope) {
+            return Ok(());
         }
-        Ok(Self { key })
+        let message = format!("This API key lacks the scope `{scope}`. Use a key that has it.");
+        Err(Problem::forbidden("missing_scope", message))
     }
 
     /// Whether the client serves every tenant.
@@ -95,6 +103,12 @@ impl Caller {
         Ok((account, tenant_id))
     }
 
+    /// The same, of a user that is not closed.
+    pub async fn open_account(&self, platform: &impl Platform, user_id: &str) -> Result<AccountId, Failure> {
+        let (account, _) = self.account(platform, user_id).await?;
+        if users::is_closed(platform, account).await? { Err(user_closed().into()) } else { Ok(account) }
+    }
+
     pub async fn tenant(&self, platform: &impl Platform, id_or_slug: &str) -> Result<Tenant, Failure> {
         let tenant = tenants::find(platform, id_or_slug).await?;
         let tenant = tenant.filter(|tenant| self.sees(&tenant.id));
@@ -108,6 +122,15 @@ fn invalid_key() -> Problem {
         "authentication_error",
         "invalid_api_key",
         "The API key is missing or not valid. Send `X-API-Key: …` with a service key that is neither expired nor revoked.",
+    )
+}
+
+pub fn user_closed() -> Problem {
+    Problem::new(
+        StatusCode::CONFLICT,
+        "invalid_request_error",
+        "user_closed",
+        "This user is closed for good. Make a new one.",
     )
 }
 

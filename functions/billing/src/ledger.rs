@@ -1,8 +1,8 @@
 //! Questions to accounts.
 
 use crate::caller::no_such_user;
-use domain::account::{Account, Balance, Command, Reply};
-use domain::identity::AccountId;
+use domain::account::{Balance, Command, Reply};
+use domain::identity::{AccountId, RequestId};
 use http::{Response, StatusCode};
 use http_api::{Failure, json};
 use platform::{Body, Platform, PlatformError};
@@ -11,14 +11,8 @@ use store::pending_pushes;
 
 /// Sends a command. An account that has not heard of its user yet is told first.
 pub async fn ask(platform: &impl Platform, account: AccountId, command: Command) -> Result<Reply, Failure> {
-    let name = account.to_string();
-    match platform.apply::<Account>(&name, command.clone()).await? {
-        Reply::NotConfigured => {
-            pending_pushes::push(platform, account).await?.ok_or_else(no_such_user)?;
-            Ok(platform.apply::<Account>(&name, command).await?)
-        }
-        reply => Ok(reply),
-    }
+    let reply = store::ledger::ask(platform, account, command).await?;
+    Ok(reply.ok_or_else(no_such_user)?)
 }
 
 pub async fn balance(platform: &impl Platform, account: AccountId) -> Result<Balance, Failure> {
@@ -26,6 +20,12 @@ pub async fn balance(platform: &impl Platform, account: AccountId) -> Result<Bal
         Reply::Balance(balance) => Ok(*balance),
         other => Err(unexpected(&other)),
     }
+}
+
+/// The account's name of a hold that a client asked for. It cannot be that of a call's hold, so no client ends
+/// a call's.
+pub fn hold(account: AccountId, hold_id: &str) -> RequestId {
+    RequestId::of_foreign(&format!("{account}/hold"), hold_id)
 }
 
 pub fn unexpected(reply: &Reply) -> Failure {

@@ -1,11 +1,14 @@
 //! Making an API key.
 
+use crate::limit_fields::{changed, changed_euros, changed_per_minute};
+use domain::account::KEYS_MAX;
 use domain::api_key::{self, KeyHash, Pepper};
 use domain::identity::AccountId;
 use domain::time::Timestamp;
-use http_api::{Failure, Fields};
-use platform::Platform;
-use store::api_keys::NewApiKey;
+use http::StatusCode;
+use http_api::{Failure, Fields, Problem};
+use platform::{Platform, Statement};
+use store::api_keys::{self, KeyChange, NewApiKey};
 
 /// The version of the pepper under which new keys are made, and its name among the secrets.
 const PEPPER: (u8, &str) = (1, "API_KEY_PEPPER_1");
@@ -14,9 +17,52 @@ pub struct IssuedKey {
     /// Shown once, stored nowhere.
     pub secret: String,
     pub row: NewApiKey,
+    limits: KeyChange,
 }
 
-/// Reads `name` and `expires_at`.
+impl IssuedKey {
+    /// The key, and what else `belongs` to it. Commit [`store::users::configuration_changed`] and
+    /// [`store::pending_pushes::add`] with them. They violate a constraint when the user then has more than
+    /// [`KEYS_MAX`] usable keys.
+    pub fn statements(&self, belongs: Vec<Statement>, now: Timestamp) -> Vec<Statement> {
+        let (row, user) = (&self.row, self.row.user);
+        let mut statements = vec![api_keys::insert(row, now)];
+        if self.limits != KeyChange::default() {
+            statements.push(api_keys::update(&row.id, user, &self.limits, now));
+        }
+        statements.extend(belongs);
+        statements.push(api_keys::refuse_beyond(KEYS_MAX, &row.id, user, now));
+        statements
+    }
+}
+
+pub fn too_many_keys() -> Problem {
+    let message = format!("This user has {KEYS_MAX} usable keys, which is the limit. Revoke one first.");
+    Problem::new(StatusCode::CONFLICT, "invalid_request_error", "too_many_keys", message)
+}
+
+/// Reads `budget`, `requests_per_minute`, `tokens_per_minute` and `clamp`.
+pub fn limits(fields: &Fields) -> Result<KeyChange, Problem> {
+    Ok(KeyChange {
+        name: None,
+        expires: None,
+        budget: changed_euros(fields, "budget")?,
+        requests_per_minute: changed_per_minute(fields, "requests_per_minute")?,
+        tokens_per_minute: changed_per_minute(fields, "tokens_per_minute")?,
+        clamp: fields.optional_bool("clamp")?,
+    })
+}
+
+/// Reads `name` and `expires_at` as well.
+pub fn change(fields: &Fields) -> Result<KeyChange, Problem> {
+    Ok(KeyChange {
+        name: fields.optional_text("name")?.map(str::to_owned),
+        expires: changed(fields, "expires_at", fields.optional_instant("expires_at")?),
+        ..limits(fields)?
+    })
+}
+
+/// Reads `name`, `expires_at` and the key's limits.
 pub async fn issue(
     platform: &impl Platform,
     user: AccountId,
@@ -24,6 +70,7 @@ pub async fn issue(
 ) -> Result<IssuedKey, Failure> {
     let name = fields.map(|f| f.optional_text("name")).transpose()?.flatten().unwrap_or("default").to_owned();
     let expires = fields.map(|f| f.optional_instant("expires_at")).transpose()?.flatten();
+    let limits = fields.map(limits).transpose()?.unwrap_or_default();
     let pepper = platform.secret(PEPPER.1).await?;
     let mut random = [0; 24];
     platform.fill(&mut random);
@@ -37,7 +84,7 @@ pub async fn issue(
         hash: KeyHash::of(&secret),
         expires,
     };
-    Ok(IssuedKey { secret, row })
+    Ok(IssuedKey { secret, row, limits })
 }
 
 fn key_id(platform: &impl Platform) -> String {

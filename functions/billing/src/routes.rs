@@ -2,16 +2,31 @@
 
 pub mod budget {
     mod check;
+    pub(super) mod hold;
     mod show;
     pub use check::check;
     pub use show::show;
 }
 
+pub mod holds {
+    mod release;
+    pub use release::release;
+}
+
 pub mod keys {
     mod create;
     mod revoke;
+    mod rotate;
+    mod update;
     pub use create::create;
     pub use revoke::revoke;
+    pub use rotate::rotate;
+    pub use update::update;
+}
+
+pub mod operations {
+    mod order;
+    pub use order::{adjust, refund, reset, top_up};
 }
 
 pub mod provider_bills {
@@ -25,7 +40,9 @@ pub mod reconciliation {
 }
 
 pub mod tenants {
+    mod budget;
     mod update;
+    pub use budget::budget;
     pub use update::update;
 }
 
@@ -41,9 +58,10 @@ pub mod usage {
 }
 
 pub mod users {
+    mod close;
     mod create;
-    mod limits;
     mod update;
+    pub use close::close;
     pub use create::create;
     pub use update::update;
 }

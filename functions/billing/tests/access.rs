@@ -5,7 +5,7 @@ mod scene;
 use scene::{KEY_OF_OTHER, READING_KEY, Scene};
 use serde_json::{Value, json};
 
-const ROUTES: [(&str, &str); 13] = [
+const ROUTES: [(&str, &str); 23] = [
     ("POST", "/api/check-budget"),
     ("POST", "/api/usage/log"),
     ("GET", "/api/usage"),
@@ -19,6 +19,16 @@ const ROUTES: [(&str, &str); 13] = [
     ("POST", "/api/users/x/keys"),
     ("DELETE", "/api/users/x/keys/y"),
     ("PATCH", "/api/tenants/x"),
+    ("DELETE", "/api/holds/x"),
+    ("POST", "/api/holds/x/release"),
+    ("DELETE", "/api/users/x"),
+    ("PATCH", "/api/users/x/keys/y"),
+    ("POST", "/api/users/x/keys/y/rotate"),
+    ("POST", "/api/users/x/adjustments"),
+    ("POST", "/api/users/x/resets"),
+    ("POST", "/api/users/x/top-ups"),
+    ("POST", "/api/users/x/refunds"),
+    ("GET", "/api/tenants/x/budget"),
 ];
 
 #[test]
@@ -56,6 +66,7 @@ fn a_key_does_only_what_its_scopes_say() {
 fn p22_a_key_of_one_tenant_sees_no_other() {
     let scene = Scene::new();
     let user = scene.user("a@example.com", &json!({}));
+    let order = json!({ "amount": 1, "reason": "x", "operation_id": "x" });
     for (method, path, body) in [
         ("POST", "/api/check-budget".to_owned(), json!({ "user_id": user.id, "estimated_cost": 0 })),
         (
@@ -77,6 +88,19 @@ fn p22_a_key_of_one_tenant_sees_no_other() {
         ("POST", format!("/api/users/{}/keys", user.id), Value::Null),
         ("DELETE", format!("/api/users/{}/keys/{}", user.id, user.key_id), Value::Null),
         ("PATCH", "/api/tenants/demo".to_owned(), json!({ "status": "suspended" })),
+        ("GET", "/api/tenants/demo/budget".to_owned(), Value::Null),
+        ("DELETE", format!("/api/holds/h?user_id={}", user.id), Value::Null),
+        ("DELETE", format!("/api/users/{}", user.id), Value::Null),
+        ("PATCH", format!("/api/users/{}/keys/{}", user.id, user.key_id), json!({ "clamp": true })),
+        (
+            "POST",
+            format!("/api/users/{}/keys/{}/rotate", user.id, user.key_id),
+            json!({ "grace_seconds": 0 }),
+        ),
+        ("POST", format!("/api/users/{}/adjustments", user.id), order.clone()),
+        ("POST", format!("/api/users/{}/resets", user.id), order.clone()),
+        ("POST", format!("/api/users/{}/top-ups", user.id), order.clone()),
+        ("POST", format!("/api/users/{}/refunds", user.id), order.clone()),
     ] {
         scene.send(Some(KEY_OF_OTHER), method, &path, &body).expect_code(404, "not_found");
     }

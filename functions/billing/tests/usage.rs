@@ -72,6 +72,36 @@ fn p04_a_report_is_recognised_after_the_account_forgot_it() {
 }
 
 #[test]
+fn an_absurd_cost_is_refused_by_name() {
+    let scene = Scene::new();
+    let user = scene.user("a@example.com", &json!({}));
+    for cost in [json!(-1), json!("-0.01"), json!("1000000.01"), json!(1e300), json!("much"), json!(true)] {
+        let mut body = report(&user.id, "r");
+        body["cost"] = cost.clone();
+        assert_eq!(
+            scene.post("/api/usage/log", &body).expect_code(400, "invalid_value")["param"],
+            "cost",
+            "{cost}"
+        );
+    }
+    assert_eq!(scene.budget(&user)["budget_used"], "0.00");
+}
+
+#[test]
+fn p13_a_report_counts_when_it_arrives_whatever_its_timestamp() {
+    let scene = Scene::new();
+    let user = scene.user("a@example.com", &json!({}));
+    scene.platform.advance(Duration::from_secs(20 * 86_400));
+    let mut body = report(&user.id, "r");
+    body["timestamp"] = json!("2026-03-20T00:00:00Z");
+    scene.post("/api/usage/log", &body).expect(200);
+    assert_eq!(scene.budget(&user)["budget_used"], COST);
+    scene.deliver();
+    let rows = scene.get(&format!("/api/usage?user_id={}", user.id)).expect(200);
+    assert_eq!(rows["rows"][0]["timestamp"], "2026-04-04T12:00:00.000Z");
+}
+
+#[test]
 fn p08_an_unknown_price_refuses_and_charges_nothing() {
     let scene = Scene::new();
     let user = scene.user("a@example.com", &json!({}));

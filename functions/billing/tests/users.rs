@@ -32,6 +32,7 @@ fn admitted(scene: &Scene, user: &User, key: &str) -> Result<(), Refusal> {
         tags: Vec::new(),
         grant: None,
         amount: None,
+        asked: 0,
     }));
     match block_on(scene.platform.apply::<Account>(&user.id, command)).unwrap() {
         Reply::Reserved(_) => Ok(()),
@@ -206,6 +207,88 @@ fn a_tenants_suspension_counts_who_has_not_heard_and_goes_on_when_repeated() {
     assert_eq!(body["outstanding"], 1);
     let body = scene.patch("/api/tenants/demo", &json!({ "status": "suspended" })).expect(200);
     assert_eq!(body["outstanding"], 0);
+}
+
+#[test]
+fn p21_a_closed_user_is_refused_for_good_and_its_email_is_free_again() {
+    let scene = Scene::new();
+    let user = scene.user("a@example.com", &json!({ "name": "Ada" }));
+    let hold = scene.check(&user, "0.50", &json!({ "hold": true })).expect(200);
+    let path = format!("/api/users/{}", user.id);
+    for _ in 0..2 {
+        let closed = scene.delete(&path).expect(200);
+        assert_eq!((&closed["closed"], &closed["open_holds"]), (&json!(true), &json!(1)));
+        assert_eq!(admitted(&scene, &user, &user.key), Err(Refusal::InvalidKey));
+    }
+    // What is open ends as it would have: its report is the last that is taken back from nobody.
+    let release = format!("/api/holds/{}?user_id={}", hold["hold_id"].as_str().unwrap(), user.id);
+    scene.delete(&release).expect(200);
+    assert_eq!(scene.budget(&user)["budget_reserved"], "0.00");
+    assert_eq!(scene.budget(&user)["closed"], true);
+    scene.patch(&path, &json!({ "status": "active" })).expect_code(409, "user_closed");
+    scene.post(&format!("{path}/keys"), &Value::Null).expect_code(409, "user_closed");
+    scene.report(&user, "r", "0.10", &json!({})).expect_code(409, "user_closed");
+    let top_up = json!({ "amount": 1, "reason": "x", "operation_id": "x" });
+    scene.post(&format!("{path}/top-ups"), &top_up).expect_code(409, "user_closed");
+    scene.check(&user, "0", &json!({})).expect_code(403, "user_inactive");
+    let again = scene.user("a@example.com", &json!({}));
+    assert_ne!(again.id, user.id);
+    let left = scene.number(
+        "SELECT COUNT(*) AS n FROM users WHERE closed_at IS NOT NULL AND name = '' AND email LIKE '%@closed.invalid'",
+    );
+    assert_eq!(left, 1);
+    assert_eq!(scene.number("SELECT COUNT(*) AS n FROM audit_log WHERE action = 'user.close'"), 1);
+}
+
+#[test]
+fn a_closing_that_the_account_has_not_heard_is_not_called_done() {
+    let scene = Scene::new();
+    let user = scene.user("a@example.com", &json!({}));
+    scene.platform.inject(platform_memory::Fault::BeforeStep);
+    assert_eq!(scene.delete(&format!("/api/users/{}", user.id)).expect(202)["pending"], true);
+    assert_eq!(scene.pending(), 1);
+    scene.delete(&format!("/api/users/{}", user.id)).expect(200);
+    assert_eq!(admitted(&scene, &user, &user.key), Err(Refusal::InvalidKey));
+}
+
+#[test]
+fn a_tenant_has_no_more_users_than_it_may_and_closed_ones_make_room() {
+    let scene = Scene::new();
+    scene.platform.execute_sql("UPDATE tenants SET max_users = 2 WHERE id = 'demo'");
+    let first = scene.user("a@example.com", &json!({}));
+    scene.user("b@example.com", &json!({}));
+    let third = json!({ "email": "c@example.com", "tenant_id": "demo", "budget_total": 1 });
+    let refused = scene.post("/api/users", &third).expect_code(403, "user_limit");
+    assert_eq!(refused["limit_source"], "tenant");
+    let taken = json!({ "email": "a@example.com", "tenant_id": "demo", "budget_total": 1 });
+    scene.post("/api/users", &taken).expect_code(409, "email_taken");
+    assert_eq!(scene.number("SELECT COUNT(*) AS n FROM users"), 2);
+    let elsewhere = json!({ "email": "d@example.com", "tenant_id": "other", "budget_total": 1 });
+    scene.post("/api/users", &elsewhere).expect(201);
+    scene.delete(&format!("/api/users/{}", first.id)).expect(200);
+    scene.post("/api/users", &third).expect(201);
+}
+
+#[test]
+fn a_budget_may_start_anew_every_so_many_days() {
+    let scene = Scene::new();
+    let from = json!({ "period_days": 30, "period_from": "2026-03-01T00:00:00Z" });
+    let user = scene.user("a@example.com", &from);
+    assert_eq!(scene.budget(&user)["budget_reset_date"], "2026-03-31T00:00:00.000Z");
+    let from_now =
+        scene.user("b@example.com", &json!({ "period_days": 30, "concurrency_max": 2, "clamp": true }));
+    assert_eq!(scene.budget(&from_now)["budget_reset_date"], "2026-04-14T12:00:00.000Z");
+    let configuration = scene.configuration(&from_now);
+    assert_eq!((configuration.concurrency, configuration.clamp), (Some(2), true));
+    // Another rule counts from the next period on.
+    let path = format!("/api/users/{}", user.id);
+    let monthly = scene.patch(&path, &json!({ "period_days": null, "reset_day": 5 })).expect(200);
+    assert_eq!(monthly["budget_reset_date"], "2026-03-31T00:00:00.000Z");
+    scene.platform.advance(Duration::from_secs(20 * 86_400));
+    assert_eq!(scene.budget(&user)["budget_reset_date"], "2026-04-04T22:00:00.000Z");
+    let unlimited = scene.patch(&format!("/api/users/{}", from_now.id), &json!({ "concurrency_max": null }));
+    unlimited.expect(200);
+    assert_eq!(scene.configuration(&from_now).concurrency, None);
 }
 
 #[test]

@@ -1,6 +1,9 @@
 //! The jobs, and what a job is: something endless that is done in bounded slices.
 
-use crate::{deliveries, due_accounts, notices, pending_changes, pruning, sleeping_accounts};
+use crate::{
+    deliveries, due_resets, notices, operations, pending_changes, pool_pushes, pruning, sleeping,
+    usage_retention, usage_rollups,
+};
 use core::time::Duration;
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
@@ -46,12 +49,17 @@ const DAILY: Duration = Duration::from_secs(24 * 60 * 60);
 #[rustfmt::skip]
 pub fn table<P: Platform>() -> Vec<Job<P>> {
     vec![
+        Job { name: "pool_pushes", every: EACH_RUN, questions: pool_pushes::QUESTIONS, slice: |p, c| pool_pushes::slice(p, c).boxed_local() },
         Job { name: "pending_changes", every: EACH_RUN, questions: pending_changes::QUESTIONS, slice: |p, c| pending_changes::slice(p, c).boxed_local() },
-        Job { name: "due_resets", every: EACH_RUN, questions: due_accounts::QUESTIONS, slice: |p, c| due_accounts::slice(p, c).boxed_local() },
+        Job { name: "operations", every: EACH_RUN, questions: operations::QUESTIONS, slice: |p, c| operations::slice(p, c).boxed_local() },
+        Job { name: "due_resets", every: EACH_RUN, questions: due_resets::QUESTIONS, slice: |p, c| due_resets::slice(p, c).boxed_local() },
         Job { name: "notices", every: EACH_RUN, questions: notices::QUESTIONS, slice: |p, c| notices::slice(p, c).boxed_local() },
         Job { name: "deliveries", every: EACH_RUN, questions: deliveries::QUESTIONS, slice: |p, c| deliveries::slice(p, c).boxed_local() },
+        Job { name: "usage_rollups", every: EACH_RUN, questions: usage_rollups::QUESTIONS, slice: |p, c| usage_rollups::slice(p, c).boxed_local() },
         Job { name: "pruning", every: HOURLY, questions: pruning::QUESTIONS, slice: |p, c| pruning::slice(p, c).boxed_local() },
-        Job { name: "sleeping_accounts", every: DAILY, questions: sleeping_accounts::QUESTIONS, slice: |p, c| sleeping_accounts::slice(p, c).boxed_local() },
+        Job { name: "usage_retention", every: DAILY, questions: usage_retention::QUESTIONS, slice: |p, c| usage_retention::slice(p, c).boxed_local() },
+        Job { name: "sleeping_pools", every: DAILY, questions: sleeping::QUESTIONS, slice: |p, c| sleeping::pools(p, c).boxed_local() },
+        Job { name: "sleeping_accounts", every: DAILY, questions: sleeping::QUESTIONS, slice: |p, c| sleeping::accounts(p, c).boxed_local() },
     ]
 }
 

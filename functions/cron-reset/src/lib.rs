@@ -1,19 +1,23 @@
-//! Schedules: tells accounts what they have not heard, lets due accounts begin their new period, wakes
-//! sleeping ones, sends notices, prunes. `jobs.rs` is the list.
+//! Schedules: tells pools and accounts what they have not heard, makes views true, sums usage, wakes what
+//! sleeps, sends notices, drops what is old. `jobs.rs` is the list.
 //!
 //! Nothing depends on a run being on time: accounts reset themselves on their first command after the
 //! boundary, and end holds by themselves. Running it twice, or twice at once, changes nothing.
 
 mod allowance;
 mod deliveries;
-mod due_accounts;
+mod due_resets;
 mod jobs;
 mod mail;
 mod notices;
+mod operations;
 mod pending_changes;
+mod pool_pushes;
 mod pruning;
 mod run;
-mod sleeping_accounts;
+mod sleeping;
+mod usage_retention;
+mod usage_rollups;
 mod webhook;
 
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]

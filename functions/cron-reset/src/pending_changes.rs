@@ -4,27 +4,38 @@ use crate::AT_ONCE;
 use crate::jobs::Slice;
 use futures_util::{StreamExt, stream};
 use platform::{Platform, PlatformError};
-use store::pending_pushes;
+use store::{configuration, pending_pushes};
 
-const PAGE: usize = 25;
-/// The page, and for each account: its rows, the push, the acknowledgement and the view.
-pub const QUESTIONS: usize = 1 + 4 * PAGE;
+pub const PAGE: usize = 100;
+/// The page and its configurations, each account's answer, and two statements for all of them.
+pub const QUESTIONS: usize = 2 + PAGE + 2;
 
 /// The cursor is the last account's id.
 pub async fn slice(platform: &impl Platform, cursor: &str) -> Result<Slice, PlatformError> {
     let accounts = pending_pushes::page(platform, None, cursor, PAGE as i64).await?;
     let mut slice = Slice::default();
+    if accounts.is_empty() {
+        return Ok(slice);
+    }
     if accounts.len() == PAGE {
         slice.next = accounts.last().map(ToString::to_string);
     }
-    let pushes = accounts.into_iter().map(|account| pending_pushes::push(platform, account));
-    let results: Vec<_> = stream::iter(pushes).buffer_unordered(AT_ONCE).collect().await;
-    for result in results {
-        match result {
-            Ok(Some(_)) => slice.done += 1,
-            Ok(None) => {}
+    let configurations = configuration::load_page(platform, &accounts, platform.now()).await?;
+    let answers = configurations.into_iter().map(|(account, configuration)| async move {
+        Ok((account, pending_pushes::tell(platform, account, configuration?).await?))
+    });
+    let answers: Vec<Result<_, PlatformError>> =
+        stream::iter(answers).buffer_unordered(AT_ONCE).collect().await;
+    let mut told = Vec::with_capacity(answers.len());
+    for answer in answers {
+        match answer {
+            Ok(answer) => told.push(answer),
             Err(error) => slice.failed(&error),
         }
     }
+    if !told.is_empty() {
+        platform.commit(pending_pushes::acknowledged(&told).into()).await?;
+    }
+    slice.done = told.len() as u64;
     Ok(slice)
 }

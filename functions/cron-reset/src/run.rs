@@ -9,10 +9,10 @@ use platform::{Clock, Database, Platform, PlatformError, Randomness};
 use std::collections::BTreeMap;
 use store::schedules::{self, Leased, Progress};
 
-/// How long a job stays with a run that says nothing. Shorter than the time between two runs, so that the
-/// next one goes on where a dead one stopped.
+/// How long a job stays with a run that says nothing, which is how long a dead one holds it up. Longer than
+/// any slice takes, also if every account of it hangs, or runs would take it from each other for ever.
 const LEASE: Duration = Duration::from_secs(4 * 60);
-/// No slice begins later than this after the run's start, since the next run is near.
+/// No slice begins later than this after the run's start: the run ends before the host loses patience.
 const RUN_TIME_MAX: Duration = Duration::from_secs(3 * 60);
 /// Letting go of the leases, paid for in advance.
 const OVERHEAD_OF_RELEASE: usize = 1;
@@ -81,6 +81,13 @@ struct Turn<'a, P> {
     summary: JobSummary,
 }
 
+impl<P> Turn<'_, P> {
+    /// Also by a slice that failed before it asked anything.
+    fn was_taken(&self) -> bool {
+        self.asked > 0 || self.summary.failures > 0
+    }
+}
+
 struct Run<P> {
     platform: Metered<P>,
     holder: String,
@@ -98,7 +105,7 @@ pub async fn run<P: Platform>(platform: &P, jobs: &[Job<Metered<P>>], questions:
         Ok(mut turns) => {
             run.take_turns(&mut turns).await;
             summary.failures += u64::from(run.release().await.is_err());
-            summary.jobs = turns.into_iter().filter(|turn| turn.asked > 0).map(|turn| turn.summary).collect();
+            summary.jobs = turns.into_iter().filter(Turn::was_taken).map(|turn| turn.summary).collect();
         }
         Err(error) => {
             log::error!("the scheduled run could not begin: {error}");
@@ -195,9 +202,10 @@ impl<P: Platform> Run<P> {
     }
 }
 
-/// A pass under way goes on at once.
+/// A pass under way goes on at once. One that began later than now was begun by a clock that was wrong.
 fn is_due(every: Duration, leased: &Leased, now: Timestamp) -> bool {
-    leased.is_under_way() || leased.pass_started_at.is_none_or(|started| started.plus(every) <= now)
+    let waits = |started: Timestamp| started <= now && now < started.plus(every);
+    leased.is_under_way() || !leased.pass_started_at.is_some_and(waits)
 }
 
 fn new_holder(platform: &impl Randomness) -> String {
@@ -247,5 +255,20 @@ mod tests {
         assert_eq!(dropped(), 0, "the day is not over");
         platform.advance(DAY);
         assert_eq!(dropped(), 1);
+    }
+
+    #[test]
+    fn a_clock_that_was_ahead_and_is_put_right_stops_no_job() {
+        let platform = MemoryPlatform::new();
+        let job = Job { name: "daily", every: DAY, questions: 2, slice: |p, _| drop_one(p).boxed_local() };
+        let dropped = || {
+            platform.execute_sql("INSERT INTO login_attempts VALUES ('a', 1, 0)");
+            block_on(run(&platform, std::slice::from_ref(&job), 99)).done()
+        };
+        let right = platform.now();
+        platform.advance(DAY * 365);
+        assert_eq!(dropped(), 1);
+        platform.set_now(right);
+        assert_eq!([dropped(), dropped()], [1, 0]);
     }
 }

@@ -7,14 +7,15 @@ use cron_reset::scheduled;
 use domain::account::Balance;
 use futures_executor::block_on;
 use futures_util::future::join;
+use platform::Clock;
 use platform_memory::{LastQuestion, MemoryPlatform};
 use scene::{
-    CRON, MONTH, add_users, balance, count, empty, host, let_others_run, rows, run, run_within, spend,
+    CRON, LEASE, MONTH, add_users, balance, count, empty, host, let_others_run, rows, run, run_within, spend,
 };
 
 const FAR_FUTURE: i64 = 1 << 50;
 
-/// Two hundred pages of accounts in a fraction of the questions that a run may ask.
+/// Fifty pages of accounts in a fraction of the questions that a run may ask.
 #[test]
 fn p13_a_pass_over_many_accounts_takes_many_bounded_runs_and_visits_each_once() {
     const ACCOUNTS: u32 = 5_000;
@@ -35,21 +36,36 @@ fn p13_a_pass_over_many_accounts_takes_many_bounded_runs_and_visits_each_once() 
         }
     }
     assert_eq!(visited, u64::from(ACCOUNTS));
-    assert_eq!(platform.applied(), ACCOUNTS as usize);
-    // 25 accounts cost 52 questions with the stored cursor, and eight such slices fit; one more finds the end.
-    assert_eq!(runs, 26);
+    // 100 accounts cost 102 questions with the stored cursor, and four such slices fit; one more finds the end.
+    assert_eq!(runs, 13);
     // The pass is over: nobody is visited again before the day is.
-    run_within(&platform, QUESTIONS);
-    assert_eq!(platform.applied(), ACCOUNTS as usize);
+    assert_eq!(run_within(&platform, QUESTIONS).of("sleeping_accounts").slices, 0);
     platform.advance(Duration::from_secs(24 * 60 * 60));
-    assert_eq!(run_within(&platform, QUESTIONS).of("sleeping_accounts").done, 200);
+    assert_eq!(run_within(&platform, QUESTIONS).of("sleeping_accounts").done, 400);
+}
+
+/// All periods end at once, and nobody is asked.
+#[test]
+fn p13_a_thousand_views_cost_three_questions() {
+    const ACCOUNTS: u32 = 5_000;
+    let platform = empty();
+    add_users(&platform, ACCOUNTS, 0);
+    let summary = run_within(&platform, 150);
+    let views = summary.of("due_resets");
+    assert_eq!((views.done, views.slices, views.finished), (u64::from(ACCOUNTS), 6, true));
+    assert_eq!(platform.applied(), 0);
+    let now = platform.now().as_millis();
+    let sql =
+        "SELECT COUNT(*) AS n FROM users WHERE budget_reset_at = (SELECT MIN(budget_reset_at) FROM users)";
+    assert_eq!(count(&platform, sql), i64::from(ACCOUNTS));
+    assert!(scene::view(&platform, 0) > now);
 }
 
 #[test]
 fn a_long_job_starves_no_other() {
-    let platform = host(400);
+    let platform = host(900);
     let summary = run_within(&platform, 600);
-    for job in ["pending_changes", "due_resets", "sleeping_accounts"] {
+    for job in ["pending_changes", "sleeping_accounts"] {
         let job = summary.of(job);
         assert!(job.slices >= 2 && !job.finished, "{job:?}");
     }
@@ -94,7 +110,7 @@ fn busy_host() -> MemoryPlatform {
 
 fn later_runs(platform: &MemoryPlatform) {
     for _ in 0..2 {
-        platform.advance(CRON);
+        platform.advance(LEASE);
         assert_eq!(run(platform).all_failures(), 0);
     }
 }
@@ -107,7 +123,7 @@ fn p13_a_run_that_dies_at_any_question_is_continued_to_the_same_end() {
     let questions = undisturbed.questions() - before;
     later_runs(&undisturbed);
     let expected = outcome(&undisturbed, 30);
-    assert!(questions > 150, "{questions}");
+    assert!(questions > 90, "{questions}");
     // Every question near the slices' ends, and a sample of those that are all alike.
     for died_at in (0..questions).filter(|n| n % 7 == 0 || *n < 10 || *n + 30 > questions) {
         for last in [LastQuestion::Unasked, LastQuestion::Unanswered] {
@@ -130,9 +146,9 @@ fn a_dead_runs_jobs_are_free_for_the_next_run_and_not_before() {
     platform.revive();
     let told = 60 - count(&platform, "SELECT COUNT(*) AS n FROM pending_pushes");
     assert!(told > 0);
-    platform.advance(Duration::from_secs(60));
-    assert_eq!(run(&platform).jobs, []);
     platform.advance(CRON);
+    assert_eq!(run(&platform).jobs, []);
+    platform.advance(LEASE);
     run(&platform);
     assert_eq!(count(&platform, "SELECT COUNT(*) AS n FROM pending_pushes"), 0);
 }
@@ -162,8 +178,8 @@ fn p13_two_runs_that_both_believe_to_hold_the_lease_do_no_harm() {
             while platform.questions() < overtaken_after {
                 let_others_run().await;
             }
-            // Longer than any lease: the first run goes on all the same.
-            platform.advance(CRON);
+            // The first run goes on all the same.
+            platform.advance(LEASE);
             scheduled(&platform, "").await
         };
         block_on(join(scheduled(&platform, ""), overtaking));

@@ -3,17 +3,13 @@
 use crate::call::OpenCall;
 use crate::caller::Caller;
 use crate::directory::Route;
-use crate::tenant_pool;
-use domain::account::{Account, Command, RESERVE_VALIDITY, Refusal, Reply, Reserve, Reserved, Served};
+use domain::account::{RESERVE_VALIDITY, Refusal, Reply, Reserve, Reserved, Served};
 use domain::identity::RequestId;
 use domain::price::Usage;
 use http_api::Problem;
-use platform::{Platform, PlatformError, PlatformErrorKind};
+use platform::{Platform, PlatformError};
 use std::rc::Rc;
-
-/// Times that a call asks the tenant's pool: once, once more if it learns that a period has begun, and once if
-/// others of its account were quicker.
-const GRANTS_MAX: usize = 4;
+use store::ledger::Asked;
 
 /// What a call may use at most, and what the caller said about its budget.
 pub struct Demand {
@@ -69,6 +65,7 @@ pub async fn reserve<P: Platform>(
         tags: demand.tags.clone(),
         grant: None,
         amount: None,
+        asked: 0,
     };
     let valid_until = command.valid_until;
     let call = OpenCall::new(
@@ -79,7 +76,7 @@ pub async fn reserve<P: Platform>(
         tariff,
         demand.input_estimate,
     );
-    let (reply, repeated) = ask(platform, caller, command).await;
+    let Asked { reply, repeated } = store::ledger::reserve(platform, caller.account, command).await;
     let refusal = match reply {
         Ok(Reply::Reserved(reserved)) => {
             return Ok(Admission::Open(Box::new(call.opened(&reserved)), reserved));
@@ -103,32 +100,6 @@ pub async fn reserve<P: Platform>(
         Refusal::TooLate if !repeated => Ok(Admission::TooLate),
         refusal => Err(refused(refusal, route, demand)),
     }
-}
-
-/// Reserves, with money of the tenant's pool where the account needs more of it. A `Reserve` may be repeated, so
-/// a failure that answered quickly is tried once more. Also tells whether it was.
-async fn ask(
-    platform: &impl Platform,
-    caller: &Caller,
-    mut command: Reserve,
-) -> (Result<Reply, PlatformError>, bool) {
-    let mut repeated = false;
-    for _ in 0..GRANTS_MAX {
-        let reserve = Command::Reserve(Box::new(command.clone()));
-        let reply = match platform.apply::<Account>(&caller.name, reserve.clone()).await {
-            Err(error) if error.kind == PlatformErrorKind::Unavailable && !repeated => {
-                repeated = true;
-                platform.apply::<Account>(&caller.name, reserve).await
-            }
-            answer => answer,
-        };
-        let Ok(Reply::NeedsGrant(needs)) = reply else { return (reply, repeated) };
-        match tenant_pool::ask(platform, caller.account, &needs).await {
-            Ok(grant) => command.grant = Some(Box::new(grant)),
-            Err(error) => return (Err(error), repeated),
-        }
-    }
-    (Err(PlatformError::unavailable("the tenant's pool and the account do not agree")), repeated)
 }
 
 fn refused(refusal: Refusal, route: &Route, demand: &Demand) -> Problem {

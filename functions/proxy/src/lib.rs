@@ -15,7 +15,6 @@ mod directory;
 mod ledger;
 mod relay;
 mod routes;
-mod tenant_pool;
 mod upstream;
 
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]

@@ -31,7 +31,7 @@ pub struct Want {
     /// What the account counts as granted to it.
     #[n(2)]
     pub base: NanoEur,
-    /// What it needs to be granted in all.
+    /// What it asks to be granted in all.
     #[n(3)]
     pub target: NanoEur,
     /// What it would like beyond that.
@@ -40,7 +40,7 @@ pub struct Want {
     /// Charged so far in this period.
     #[n(5)]
     pub used: NanoEur,
-    /// Whether less than the target helps.
+    /// Whether less than the least helps.
     #[n(6)]
     pub partial: bool,
     /// Whether the account has lowered its figure to what it needs.
@@ -51,6 +51,9 @@ pub struct Want {
     pub requests: u64,
     #[n(9)]
     pub tokens: u64,
+    /// What it must be granted in all for the present call.
+    #[n(10)]
+    pub least: NanoEur,
 }
 
 /// What the pool answers.
@@ -65,7 +68,7 @@ pub struct Grant {
     /// All that the account may use in this period.
     #[n(3)]
     pub granted: NanoEur,
-    /// Set when the target was not reached.
+    /// Set when not even the least was reached.
     #[n(4)]
     pub short: Option<Short>,
     #[n(5)]

@@ -100,18 +100,38 @@ impl Fields {
     /// Euros that are not negative: a text is exact; a JSON number, being binary, is rounded to the
     /// nearest nano-euro.
     pub fn optional_euros(&self, name: &str) -> Result<Option<NanoEur>, Problem> {
+        self.euros_within(name, NanoEur::ZERO, NanoEur::MAX)
+    }
+
+    /// As [`Self::optional_euros`], from `least` to `most`.
+    pub fn euros_within(
+        &self,
+        name: &str,
+        least: NanoEur,
+        most: NanoEur,
+    ) -> Result<Option<NanoEur>, Problem> {
         let amount = match self.value(name) {
             None => return Ok(None),
             Some(Value::String(text)) => NanoEur::parse_euros(text).ok(),
             Some(Value::Number(number)) => number.as_f64().and_then(nearest_nano),
             Some(_) => None,
         };
-        match amount.filter(|amount| !amount.is_negative()) {
+        match amount.filter(|amount| (least..=most).contains(amount)) {
             Some(amount) => Ok(Some(amount)),
-            None => Err(self.wrong(
-                name,
-                "an amount in euros from 0 to 9007199.254740991, as a number or as a text like \"12.50\" with at most nine decimals",
-            )),
+            None => {
+                let range = format!(
+                    "an amount in euros from {least} to {most}, as a number or as a text like \"12.50\" with at most nine decimals"
+                );
+                Err(self.wrong(name, &range))
+            }
+        }
+    }
+
+    pub fn optional_bool(&self, name: &str) -> Result<Option<bool>, Problem> {
+        match self.value(name) {
+            None => Ok(None),
+            Some(Value::Bool(value)) => Ok(Some(*value)),
+            Some(_) => Err(self.wrong(name, "`true` or `false`")),
         }
     }
 
@@ -169,6 +189,8 @@ mod tests {
         assert_eq!(problem.param.as_deref(), Some("a"));
         assert_eq!(fields.text("missing").unwrap_err().message, "`missing` is missing.");
         assert!(fields.text("empty").is_err());
+        assert!(fields.optional_bool("a").is_err());
+        assert_eq!(fields.optional_bool("missing").unwrap(), None);
         let nested = fields.optional_object("nested").unwrap().unwrap();
         assert_eq!(nested.text("b").unwrap_err().param.as_deref(), Some("nested.b"));
         assert_eq!(
@@ -190,6 +212,10 @@ mod tests {
             assert_eq!(nano(wrong), None, "{wrong}");
         }
         assert_eq!(fields.optional_euros("absent").unwrap(), None);
+        let least = NanoEur::euros(-1);
+        assert_eq!(fields.euros_within("minus", least, NanoEur::ZERO).unwrap(), Some(least));
+        let problem = fields.euros_within("u", least, NanoEur::ZERO).unwrap_err();
+        assert!(problem.message.starts_with("`u` must be an amount in euros from -1.00 to 0.00"));
     }
 
     #[test]

@@ -149,7 +149,7 @@ impl Problem {
 
     /// 403 and not 429, which clients would retry.
     pub fn budget_exceeded(refusal: &BudgetRefusal, affordable_max_tokens: Option<u64>) -> Self {
-        let LimitFigures { source, limit, used, reserved, remaining, over, resets_at } = &refusal.figures;
+        let LimitFigures { source, limit, remaining, resets_at, .. } = &refusal.figures;
         let remedy = match affordable_max_tokens {
             Some(tokens) => format!("`max_tokens` up to {tokens} would fit"),
             None => "not even one token of output would fit".to_owned(),
@@ -165,16 +165,23 @@ impl Problem {
             resets_at.to_rfc3339(),
         );
         Self::new(StatusCode::FORBIDDEN, "budget_error", "budget_exceeded", message)
-            .detail("limit_source", source.as_str())
+            .figures(&refusal.figures)
+            .detail("needed", refusal.worst_case.to_string())
+            .detail("affordable_max_tokens", affordable_max_tokens.map_or(Value::Null, Value::from))
+    }
+
+    /// The limit that stopped it, decimal euros as texts. `limit = used + reserved + remaining - over`.
+    #[must_use]
+    pub fn figures(self, figures: &LimitFigures) -> Self {
+        let LimitFigures { source, limit, used, reserved, remaining, over, resets_at } = figures;
+        self.detail("limit_source", source.as_str())
             .detail("limit", limit.to_string())
             .detail("used", used.to_string())
             .detail("reserved", reserved.to_string())
             .detail("remaining", remaining.to_string())
             .detail("over", over.to_string())
-            .detail("needed", refusal.worst_case.to_string())
             .detail("currency", "EUR")
             .detail("resets_at", resets_at.to_rfc3339())
-            .detail("affordable_max_tokens", affordable_max_tokens.map_or(Value::Null, Value::from))
     }
 
     pub fn rate_limited(refusal: &RateRefusal) -> Self {

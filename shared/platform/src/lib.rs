@@ -64,7 +64,7 @@ pub trait AtomicState {
         command: M::Command,
     ) -> Result<M::Reply, PlatformError>;
 
-    /// Delivers now what waits in the named machine's outbox. Safe to repeat.
+    /// Ends what is due in the named machine, and delivers now what waits in its outbox. Safe to repeat.
     async fn deliver<M: StateMachine>(&self, name: &str) -> Result<(), PlatformError>;
 }
 

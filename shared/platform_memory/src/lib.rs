@@ -19,6 +19,7 @@ mod chance;
 mod clock;
 mod database;
 mod delivery;
+mod mortal;
 mod outage;
 mod rows;
 mod secrets;
@@ -28,6 +29,7 @@ mod watched;
 
 pub use clock::START;
 pub use delivery::Delivered;
+pub use mortal::{Death, MortalPlatform};
 pub use outage::LastQuestion;
 pub use state::Fault;
 pub use upstream::{Answer, Ending};

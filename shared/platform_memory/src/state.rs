@@ -82,13 +82,25 @@ impl MemoryPlatform {
         for key in self.names::<M>() {
             let wake_at = self.with_resident::<M, _>(&key, |resident, _| Ok(resident.wake_at()))?;
             if wake_at.is_some_and(|at| at <= now) {
-                self.step::<M>(&key, M::wake())?;
-            }
-            if let Some(rows) = self.0.state.rows.borrow_mut().get_mut(&key) {
-                rows.drop_due::<M>(now);
+                self.end_what_is_due::<M>(&key)?;
+            } else {
+                self.drop_due::<M>(&key);
             }
         }
         Ok(())
+    }
+
+    /// Wakes the machine, and drops what is due and not kept in memory.
+    fn end_what_is_due<M: StateMachine>(&self, key: &Key) -> Result<(), PlatformError> {
+        self.step::<M>(key, M::wake())?;
+        self.drop_due::<M>(key);
+        Ok(())
+    }
+
+    fn drop_due<M: StateMachine>(&self, key: &Key) {
+        if let Some(rows) = self.0.state.rows.borrow_mut().get_mut(key) {
+            rows.drop_due::<M>(self.now());
+        }
     }
 
     /// All stored machines of this kind.
@@ -193,7 +205,10 @@ impl AtomicState for MemoryPlatform {
 
     async fn deliver<M: StateMachine>(&self, name: &str) -> Result<(), PlatformError> {
         let question = self.ask().await?;
-        self.deliver_machine::<M>(&(M::KIND, name.to_owned())).await?;
+        self.reach_state()?;
+        let key = (M::KIND, name.to_owned());
+        self.end_what_is_due::<M>(&key)?;
+        self.deliver_machine::<M>(&key).await?;
         question.answer(())
     }
 }

@@ -1,8 +1,11 @@
 //! The boundary's promises, as this room keeps them. The machine under test is the account.
 
-use domain::account::{Account, Adjust, Command, Configuration, Configure, Reply};
+use domain::account::{
+    Account, Adjust, Command, Configuration, Configure, Event, HOLD_TTL, Reply, Reserve, Served,
+};
 use domain::identity::RequestId;
 use domain::money::NanoEur;
+use domain::price::{NanoUsdPerMillion, Prices, Tariff, Usage};
 use futures_executor::block_on;
 use futures_util::future::{Either, select};
 use futures_util::{FutureExt, StreamExt};
@@ -149,11 +152,55 @@ fn events_wait_while_their_sink_fails() {
     });
 }
 
+/// A call of one token for a thousandth of a dollar or euro.
+fn reserve(platform: &MemoryPlatform) -> Command {
+    let one = Usage { input: 1, ..Usage::default() };
+    let price = NanoUsdPerMillion(1_000_000_000_000);
+    Command::Reserve(Box::new(Reserve {
+        request_id: RequestId::new(platform.now(), &[1; 10]),
+        key: None,
+        model: "m".into(),
+        routing_version: 0,
+        worst_case: one,
+        input_estimate: one,
+        tariff: Tariff {
+            prices: Prices { input: Some(price), ..Prices::default() },
+            eur_per_usd_millionths: 1_000_000,
+            ..Tariff::default()
+        },
+        valid_until: platform.now().plus(Duration::from_secs(5)),
+        clamp: false,
+        choices: 1,
+        served: Served::default(),
+        tags: Vec::new(),
+        grant: None,
+        amount: None,
+        asked: 0,
+    }))
+}
+
+#[test]
+fn a_delivery_ends_what_is_due_and_takes_its_events_along() {
+    let platform = MemoryPlatform::new();
+    block_on(async {
+        platform.apply::<Account>(NAME, configure()).await.unwrap();
+        let reply = platform.apply::<Account>(NAME, reserve(&platform)).await.unwrap();
+        assert!(matches!(reply, Reply::Reserved(_)), "{reply:?}");
+        platform.deliver::<Account>(NAME).await.unwrap();
+        assert_eq!(platform.delivered::<Account>(NAME), []);
+        platform.advance(HOLD_TTL);
+        platform.deliver::<Account>(NAME).await.unwrap();
+        let [Event::Usage(row)] = &platform.delivered::<Account>(NAME)[..] else { panic!("one row") };
+        assert_eq!((row.outcome.as_str(), row.estimated), ("expired", true));
+    });
+}
+
 #[test]
 fn a_name_that_was_never_configured_stores_nothing() {
     let platform = MemoryPlatform::new();
     block_on(platform.apply::<Account>(NAME, Command::Inspect)).unwrap();
     block_on(platform.apply::<Account>(NAME, charge(1))).unwrap();
+    block_on(platform.deliver::<Account>(NAME)).unwrap();
     assert_eq!((platform.rows_written(), platform.rows_of::<Account>(NAME)), (0, 0));
 }
 

@@ -107,13 +107,17 @@ impl<M: StateMachine> DurableMachine<M> {
     /// Stores, and sets the alarm for what waits.
     fn finish(&self, writes: Vec<Write>) -> Result<(), JsValue> {
         self.store(writes)?;
+        self.arm_for_what_waits();
+        Ok(())
+    }
+
+    fn arm_for_what_waits(&self) {
         let resident = self.resident.borrow();
         if resident.undelivered() > 0 || resident.wake_at().is_some() {
             // Not the time that a hold is due: a call is likely to settle sooner, and its row should leave.
             let delay = if resident.undelivered() >= DELIVERY_AT { Duration::ZERO } else { DELIVERY_DELAY };
             self.arm(now().plus(delay));
         }
-        Ok(())
     }
 
     fn store(&self, writes: Vec<Write>) -> Result<(), JsValue> {
@@ -136,11 +140,8 @@ impl<M: StateMachine> DurableMachine<M> {
         self: Rc<Self>,
         sink: impl AsyncFn(&str, Vec<M::Event>) -> Result<(), PlatformError> + 'static,
     ) -> Result<(), JsValue> {
-        let mut writes = Vec::new();
-        self.step(M::wake(), &mut writes)?;
-        self.store(writes)?;
-        self.rows.drop_due(now().as_millis() as f64)?;
-        if let Err(error) = self.clone().deliver(sink).await {
+        self.end_what_is_due()?;
+        if let Err(error) = self.clone().deliver_what_waits(sink).await {
             log::error!("{}: events wait, since they could not be delivered: {error}", self.name());
             self.arm(now().plus(DELIVERY_RETRY));
         }
@@ -150,8 +151,31 @@ impl<M: StateMachine> DurableMachine<M> {
         Ok(())
     }
 
-    /// Delivers all events that wait now. Repeated deliveries are the sink's to tell apart.
+    /// Ends what is due, and delivers all events that wait now.
     pub async fn deliver(
+        self: Rc<Self>,
+        sink: impl AsyncFn(&str, Vec<M::Event>) -> Result<(), PlatformError> + 'static,
+    ) -> Result<(), DeliveryError> {
+        let stored = self.end_what_is_due().map_err(|error| DeliveryError::Rows(text_of(&error)))?;
+        if stored {
+            // Should this delivery fail, the alarm makes the next.
+            self.arm_for_what_waits();
+        }
+        self.deliver_what_waits(sink).await
+    }
+
+    /// Whether anything was to be stored.
+    fn end_what_is_due(&self) -> Result<bool, JsValue> {
+        let mut writes = Vec::new();
+        self.step(M::wake(), &mut writes)?;
+        let stored = !writes.is_empty();
+        self.store(writes)?;
+        self.rows.drop_due(now().as_millis() as f64)?;
+        Ok(stored)
+    }
+
+    /// Repeated deliveries are the sink's to tell apart.
+    async fn deliver_what_waits(
         self: Rc<Self>,
         sink: impl AsyncFn(&str, Vec<M::Event>) -> Result<(), PlatformError> + 'static,
     ) -> Result<(), DeliveryError> {

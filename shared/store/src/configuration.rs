@@ -1,4 +1,4 @@
-//! An account's configuration, read from the directory's rows.
+//! Accounts' configurations, read from the directory's rows.
 
 use crate::tenant_pools;
 use domain::account::{Configuration, KEYS_MAX, Key, PoolTerms, Status};
@@ -9,11 +9,12 @@ use domain::rate_limit::RateLimits;
 use domain::time::Timestamp;
 use platform::{Database, PlatformError, Row, Statement};
 use serde::Deserialize;
+use serde_json::Value;
 
 /// One statement, so that the version and everything it stands for are of one instant. Revoked and expired
 /// keys are left out: the account refuses what it does not know.
-const LOAD: &str = "
-SELECT u.configuration_version, u.tenant_id, u.status AS user_status, t.status AS tenant_status, t.time_zone,
+pub(crate) const LOAD: &str = "
+SELECT u.id, u.configuration_version, u.tenant_id, u.status AS user_status, t.status AS tenant_status, t.time_zone,
   u.budget_nano_eur, u.reset_day, u.period_days, u.period_from, u.requests_per_minute, u.tokens_per_minute,
   u.concurrency_max, u.models, max(u.clamp, t.clamp) AS clamp, u.closed_at,
   t.home, t.budget_nano_eur AS tenant_budget, t.reset_day AS tenant_reset_day,
@@ -22,9 +23,9 @@ SELECT u.configuration_version, u.tenant_id, u.status AS user_status, t.status A
      'budget_nano_eur', k.budget_nano_eur, 'requests_per_minute', k.requests_per_minute,
      'tokens_per_minute', k.tokens_per_minute, 'clamp', k.clamp))
    FROM (SELECT * FROM api_keys
-         WHERE user_id = ?1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?2)
+         WHERE user_id = u.id AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?2)
          ORDER BY created_at DESC, id DESC LIMIT ?3) k) AS keys
-FROM users u JOIN tenants t ON t.id = u.tenant_id WHERE u.id = ?1";
+FROM json_each(?1) AS asked CROSS JOIN users u ON u.id = asked.value CROSS JOIN tenants t ON t.id = u.tenant_id";
 
 /// None when there is no such user.
 pub async fn load(
@@ -32,10 +33,22 @@ pub async fn load(
     account: AccountId,
     now: Timestamp,
 ) -> Result<Option<Configuration>, PlatformError> {
+    let page = load_page(database, &[account], now).await?;
+    page.into_iter().next().map(|(_, configuration)| configuration).transpose()
+}
+
+/// Of all these accounts at once, without those that have no user. One that cannot be understood leaves the
+/// others alone.
+pub async fn load_page(
+    database: &impl Database,
+    accounts: &[AccountId],
+    now: Timestamp,
+) -> Result<Vec<(AccountId, Result<Configuration, PlatformError>)>, PlatformError> {
+    let ids: Vec<Value> = accounts.iter().map(|account| account.to_string().into()).collect();
     let statement =
-        Statement::new(LOAD).bind(account.to_string()).bind(now.as_millis()).bind(KEYS_MAX as i64);
+        Statement::new(LOAD).bind(Value::from(ids).to_string()).bind(now.as_millis()).bind(KEYS_MAX as i64);
     let rows = database.query(statement).await?;
-    rows.first().map(of_row).transpose()
+    rows.iter().map(|row| Ok((crate::users::id_of(row)?, of_row(row)))).collect()
 }
 
 #[derive(Deserialize)]
@@ -76,7 +89,8 @@ fn of_row(row: &Row) -> Result<Configuration, PlatformError> {
     })
 }
 
-fn user_period(row: &Row) -> Result<PeriodRule, PlatformError> {
+/// From the columns `reset_day`, `period_days` and `period_from`, and the tenant's `time_zone`.
+pub(crate) fn user_period(row: &Row) -> Result<PeriodRule, PlatformError> {
     let (days, from) = (row.optional_integer("period_days")?, row.optional_integer("period_from")?);
     match (days, from) {
         (Some(days), Some(from)) => Ok(PeriodRule::EveryDays {

@@ -8,8 +8,11 @@ pub mod audit_log;
 pub mod configuration;
 pub mod deliveries;
 mod key_hash;
+pub mod leases;
+pub mod ledger;
 pub mod login_attempts;
 pub mod notices;
+pub mod operations;
 pub mod outbox_mails;
 pub mod pending_pushes;
 #[cfg(test)]
@@ -17,6 +20,7 @@ mod plan;
 pub mod products;
 pub mod provider_bills;
 pub mod pruning;
+pub mod reset_views;
 pub mod routing_snapshots;
 #[cfg(test)]
 mod schedule_plans;

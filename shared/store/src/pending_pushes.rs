@@ -1,10 +1,11 @@
 //! Configurations that accounts have not acknowledged yet. A row is committed together with the change it
 //! stands for, and stays until the account has the change: so a crash between the two only delays it.
 
-use domain::account::{Account, Balance, Command, Configure, Reply};
+use domain::account::{Account, Balance, Command, Configuration, Configure, Reply};
 use domain::identity::AccountId;
 use domain::time::Timestamp;
 use platform::{AtomicState, Clock, Database, PlatformError, Statement};
+use serde_json::{Value, json};
 
 /// The first statement of an upsert from SELECT needs a WHERE, or SQLite takes ON for a join's.
 const ADD: &str = "
@@ -56,10 +57,33 @@ pub async fn count_of_tenant(database: &impl Database, tenant_id: &str) -> Resul
     rows.first().map_or(Ok(0), |row| crate::unsigned(row, "pending"))
 }
 
-fn acknowledged(account: AccountId, version: u64) -> Statement {
-    Statement::new("DELETE FROM pending_pushes WHERE account_id = ?1 AND version <= ?2")
-        .bind(account.to_string())
-        .bind(i64::try_from(version).unwrap_or(i64::MAX))
+const ACKNOWLEDGED: &str = "
+DELETE FROM pending_pushes WHERE account_id IN (
+  SELECT pending.account_id FROM json_each(?1) AS told CROSS JOIN pending_pushes AS pending
+    ON pending.account_id = told.value ->> 0 AND pending.version <= told.value ->> 1)";
+
+/// Forgets what these accounts have acknowledged, and writes down when they said that their periods end.
+pub fn acknowledged(told: &[(AccountId, Balance)]) -> [Statement; 2] {
+    let version = |balance: &Balance| i64::try_from(balance.configuration_version).unwrap_or(i64::MAX);
+    let versions: Vec<_> =
+        told.iter().map(|(account, balance)| json!([account.to_string(), version(balance)])).collect();
+    let views: Vec<_> = told.iter().map(|(account, balance)| (*account, balance.resets_at)).collect();
+    let forget = Statement::new(ACKNOWLEDGED).bind(Value::from(versions).to_string());
+    [forget, crate::reset_views::set_told(&views)]
+}
+
+/// Tells the account its configuration; commit [`acknowledged`] with its answer. Safe to repeat.
+pub async fn tell(
+    platform: &impl AtomicState,
+    account: AccountId,
+    configuration: Configuration,
+) -> Result<Balance, PlatformError> {
+    let version = configuration.version;
+    let command = Command::Configure(Box::new(Configure { configuration }));
+    match platform.apply::<Account>(&account.to_string(), command).await? {
+        Reply::Balance(balance) if balance.configuration_version >= version => Ok(*balance),
+        _ => Err(PlatformError::malformed("the account did not take its configuration")),
+    }
 }
 
 /// Tells the account its newest configuration and, once it has acknowledged, forgets that it was pending.
@@ -71,13 +95,11 @@ pub async fn push(
     let Some(configuration) = crate::configuration::load(platform, account, platform.now()).await? else {
         return Ok(None);
     };
-    let version = configuration.version;
-    let command = Command::Configure(Box::new(Configure { configuration }));
-    let balance = match platform.apply::<Account>(&account.to_string(), command).await? {
-        Reply::Balance(balance) if balance.configuration_version >= version => *balance,
-        _ => return Err(PlatformError::malformed("the account did not take its configuration")),
-    };
-    let seen = crate::users::set_budget_reset_at(account, balance.resets_at);
-    platform.commit(vec![acknowledged(account, balance.configuration_version), seen]).await?;
+    let told = [(account, tell(platform, account, configuration).await?)];
+    platform.commit(acknowledged(&told).into()).await?;
+    let [(_, balance)] = told;
     Ok(Some(balance))
 }
+
+#[cfg(test)]
+pub(crate) const STATEMENTS: [&str; 2] = [PAGE, ACKNOWLEDGED];

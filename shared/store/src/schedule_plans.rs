@@ -11,9 +11,11 @@ fn p25_no_schedule_and_no_notice_scans_a_table_that_grows() {
         crate::sessions::prune(at),
         crate::notices::prune(at),
         crate::outbox_mails::prune(at),
-        crate::users::set_all_budget_resets_at(&[]),
     ];
     let constants = [
+        &crate::pending_pushes::STATEMENTS[..],
+        &crate::reset_views::STATEMENTS[..],
+        &crate::tenant_pools::STATEMENTS[..],
         &crate::notices::STATEMENTS[..],
         &crate::deliveries::STATEMENTS[..],
         &crate::webhook_endpoints::STATEMENTS[..],
@@ -27,5 +29,16 @@ fn p25_no_schedule_and_no_notice_scans_a_table_that_grows() {
             assert!(bounded, "{step} of {plan}: {}", statement.sql);
         }
         assert!(!plan.contains("TEMP B-TREE"), "{plan}: {}", statement.sql);
+    }
+}
+
+/// A user's keys are sorted, which are few; everything else is found by its id.
+#[test]
+fn p25_many_configurations_are_loaded_by_their_ids() {
+    let plan = plan::of(crate::configuration::LOAD);
+    let scans: Vec<_> = plan.split("; ").filter(|step| step.starts_with("SCAN")).collect();
+    assert_eq!(scans, ["SCAN asked VIRTUAL TABLE INDEX 1:", "SCAN k"], "{plan}");
+    for found in ["users_1 (id=?)", "tenants_1 (id=?)", "api_keys_of_user (user_id=?)"] {
+        assert!(plan.contains(found), "{plan}");
     }
 }

@@ -13,6 +13,12 @@ pub fn name(home: Home, tenant_id: &str) -> String {
     format!("{}-{tenant_id}", home.as_str())
 }
 
+/// The tenant of a pool's name.
+pub fn tenant_of(name: &str) -> Option<&str> {
+    let (home, tenant_id) = name.split_once('-')?;
+    Home::parse(home).map(|_| tenant_id)
+}
+
 /// What is to change: `None` stays as it is; `Some(None)` takes a limit away.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TenantLimits {
@@ -34,8 +40,7 @@ UPDATE tenants SET
   configuration_version = configuration_version + 1, updated_at = ?10
 WHERE id = ?1";
 
-/// Commit [`add`] with it; and, since accounts must know whether there is a pool,
-/// [`crate::users::configuration_changed_in_tenant`] and [`crate::pending_pushes::add_for_tenant`].
+/// Commit [`add`] with it; and, since accounts must know which limits there are, [`accounts_to_tell`] before it.
 pub fn set_limits(tenant_id: &str, limits: &TenantLimits, now: Timestamp) -> Statement {
     let TenantLimits { budget, reset_day, requests_per_minute, tokens_per_minute, clamp } = limits;
     Statement::new(UPDATE)
@@ -49,6 +54,69 @@ pub fn set_limits(tenant_id: &str, limits: &TenantLimits, now: Timestamp) -> Sta
         .bind(tokens_per_minute.flatten())
         .bind(clamp.map(i64::from))
         .bind(now.as_millis())
+}
+
+const CHANGED: &str = "
+UPDATE users SET configuration_version = configuration_version + 1
+WHERE tenant_id = ?1 AND EXISTS (SELECT 1 FROM tenants WHERE id = ?1 AND (
+  (?2 AND (budget_nano_eur IS NULL) <> ?3) OR (?4 AND (requests_per_minute IS NULL) <> ?5)
+  OR (?6 AND (tokens_per_minute IS NULL) <> ?7)
+  OR clamp <> COALESCE(?8, clamp) OR status <> COALESCE(?9, status)))";
+
+const PENDING: &str = "
+INSERT INTO pending_pushes (account_id, version, since)
+SELECT id, configuration_version, ?10 FROM users
+WHERE tenant_id = ?1 AND EXISTS (SELECT 1 FROM tenants WHERE id = ?1 AND (
+  (?2 AND (budget_nano_eur IS NULL) <> ?3) OR (?4 AND (requests_per_minute IS NULL) <> ?5)
+  OR (?6 AND (tokens_per_minute IS NULL) <> ?7)
+  OR clamp <> COALESCE(?8, clamp) OR status <> COALESCE(?9, status)))
+ON CONFLICT (account_id) DO UPDATE SET version = excluded.version";
+
+/// Accounts must learn which limits their tenant has, whether it clamps, and its status; an amount is only the
+/// pool's business. Goes before the change in the same commit: it compares with what is there.
+pub fn accounts_to_tell(
+    tenant_id: &str,
+    limits: &TenantLimits,
+    status: Option<&str>,
+    now: Timestamp,
+) -> [Statement; 2] {
+    let bound = |statement: Statement| {
+        let stated = |statement: Statement, stated: bool, none: bool| statement.bind(stated).bind(none);
+        let statement = statement.bind(tenant_id);
+        let statement = stated(statement, limits.budget.is_some(), limits.budget == Some(None));
+        let requests = limits.requests_per_minute;
+        let statement = stated(statement, requests.is_some(), requests == Some(None));
+        let tokens = limits.tokens_per_minute;
+        let statement = stated(statement, tokens.is_some(), tokens == Some(None));
+        statement.bind(limits.clamp.map(i64::from)).bind(status)
+    };
+    [bound(Statement::new(CHANGED)), bound(Statement::new(PENDING)).bind(now.as_millis())]
+}
+
+const LIMITS: &str = "
+SELECT budget_nano_eur, reset_day, requests_per_minute, tokens_per_minute, clamp FROM tenants WHERE id = ?1";
+
+/// Every limit as it is; none when there is no such tenant.
+pub async fn limits(
+    database: &impl Database,
+    tenant_id: &str,
+) -> Result<Option<TenantLimits>, PlatformError> {
+    let rows = database.query(Statement::new(LIMITS).bind(tenant_id)).await?;
+    let Some(row) = rows.first() else { return Ok(None) };
+    Ok(Some(TenantLimits {
+        budget: Some(row.optional_integer("budget_nano_eur")?.map(NanoEur::saturating)),
+        reset_day: Some(row.integer("reset_day")?),
+        requests_per_minute: Some(row.optional_integer("requests_per_minute")?),
+        tokens_per_minute: Some(row.optional_integer("tokens_per_minute")?),
+        clamp: Some(row.integer("clamp")? != 0),
+    }))
+}
+
+const IS_PENDING: &str = "SELECT tenant_id FROM pending_pool_pushes WHERE tenant_id = ?1";
+
+/// Whether the tenant's pool has not acknowledged its newest limits.
+pub async fn is_pending(database: &impl Database, tenant_id: &str) -> Result<bool, PlatformError> {
+    Ok(!database.query(Statement::new(IS_PENDING).bind(tenant_id)).await?.is_empty())
 }
 
 const ADD: &str = "
@@ -101,8 +169,29 @@ pub async fn push(
     }
 }
 
+const NAMES: &str = "SELECT id, home FROM tenants WHERE id > ?1 ORDER BY id LIMIT ?2";
+
+/// Tenants with their pools' names, by id, from after `after` (empty for the first page). A tenant that never
+/// had limits has a pool that knows nothing.
+pub async fn names(
+    database: &impl Database,
+    after: &str,
+    limit: i64,
+) -> Result<Vec<(String, String)>, PlatformError> {
+    let rows = database.query(Statement::new(NAMES).bind(after).bind(limit)).await?;
+    let named = |row: &Row| {
+        let (tenant_id, home) = (row.text("id")?, home_of(row)?);
+        Ok((tenant_id.to_owned(), name(home, tenant_id)))
+    };
+    rows.iter().map(named).collect()
+}
+
+fn home_of(row: &Row) -> Result<Home, PlatformError> {
+    Home::parse(row.text("home")?).ok_or_else(|| crate::malformed("home"))
+}
+
 fn of_row(row: &Row) -> Result<(String, PoolConfiguration), PlatformError> {
-    let home = Home::parse(row.text("home")?).ok_or_else(|| crate::malformed("home"))?;
+    let home = home_of(row)?;
     let tenant_id = row.text("id")?.to_owned();
     let configuration = PoolConfiguration {
         version: crate::unsigned(row, "configuration_version")?,
@@ -116,3 +205,6 @@ fn of_row(row: &Row) -> Result<(String, PoolConfiguration), PlatformError> {
     };
     Ok((name(home, &configuration.tenant_id), configuration))
 }
+
+#[cfg(test)]
+pub(crate) const STATEMENTS: [&str; 3] = [PAGE, LOAD, NAMES];

@@ -25,6 +25,17 @@ pub async fn find(database: &impl Database, id_or_slug: &str) -> Result<Option<T
     rows.first().map(of_row).transpose()
 }
 
+/// Nothing is committed that the tenant has no room for. `status` must not be null.
+const REFUSE_BEYOND_MAX_USERS: &str = "
+UPDATE tenants SET status = NULL WHERE id = ?1 AND max_users < (
+  SELECT COUNT(*) FROM users WHERE tenant_id = ?1 AND closed_at IS NULL)";
+
+/// Violates a constraint when the tenant has more users than it may. Goes after the insertion in the same
+/// commit. Counts index entries of one tenant, and only where there is a limit.
+pub fn refuse_beyond_max_users(id: &str) -> Statement {
+    Statement::new(REFUSE_BEYOND_MAX_USERS).bind(id)
+}
+
 /// Every account of the tenant must learn of it: commit [`crate::users::configuration_changed_in_tenant`]
 /// and [`crate::pending_pushes::add_for_tenant`] with it.
 pub fn set_status(id: &str, status: &str, now: Timestamp) -> Statement {
@@ -43,4 +54,20 @@ fn of_row(row: &Row) -> Result<Tenant, PlatformError> {
         time_zone: row.text("time_zone")?.to_owned(),
         home: Home::parse(row.text("home")?).ok_or_else(|| crate::malformed("home"))?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_executor::block_on;
+    use platform_memory::MemoryPlatform;
+
+    #[test]
+    fn p25_a_tenants_users_are_counted_in_an_index_of_their_own() {
+        let explained: &'static str = format!("EXPLAIN QUERY PLAN {REFUSE_BEYOND_MAX_USERS}").leak();
+        let rows = block_on(MemoryPlatform::new().query(Statement::new(explained).bind("demo"))).unwrap();
+        let plan: Vec<_> = rows.iter().map(|row| row.text("detail").unwrap().to_owned()).collect();
+        let plan = plan.join("; ");
+        assert!(plan.contains("COVERING INDEX users_open_of_tenant") && !plan.contains("SCAN"), "{plan}");
+    }
 }

@@ -9,6 +9,7 @@ use crate::usage_measures::{fresh, measures};
 use core::time::Duration;
 use domain::account::{RowKind, UsageRow};
 use domain::identity::AccountId;
+use domain::money::MAX_NANO_EUR;
 use domain::time::Timestamp;
 use platform::{Database, PlatformError, Statement};
 use serde_json::{Value, json};
@@ -75,10 +76,12 @@ pub(crate) fn mark_dirty(rows: &[(AccountId, UsageRow)]) -> Vec<Statement> {
 }
 
 /// What a slice did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RolledUp {
     /// Account-hours.
     pub buckets: usize,
+    /// Account-hours of more than can be summed. Their rows stay, in no sum, until more arrive.
+    pub left_out: Vec<(AccountId, Timestamp)>,
     /// Whether more were due when the slice began.
     pub more: bool,
 }
@@ -94,7 +97,8 @@ FROM usage_dirty WHERE hour < ?1 ORDER BY hour, account_id LIMIT ?2";
 /// One slice: the oldest dirty account-hours that ended [`SETTLING`] ago, at most [`BUCKETS_MAX`] of them and
 /// about [`ROWS_MAX`] rows. Needs no cursor: what is done is no longer dirty. Call it until `more` is false.
 ///
-/// One query and one commit of eleven statements; without work, the query alone.
+/// One query and one commit of eleven statements; without work, the query alone. If the commit fails, one
+/// query more, and one statement more where account-hours are left out.
 pub async fn roll_up_slice(database: &impl Database, now: Timestamp) -> Result<RolledUp, PlatformError> {
     let open = hour_of(now.minus(SETTLING));
     let due = Statement::new(DUE).bind(open.as_millis()).bind(BUCKETS_MAX).bind(COUNTED_MAX + 1);
@@ -110,9 +114,56 @@ pub async fn roll_up_slice(database: &impl Database, now: Timestamp) -> Result<R
     }
     let buckets = picked.len();
     if buckets > 0 {
-        database.commit(sum_anew(&Value::from(picked).to_string())).await?;
+        let picked = Value::from(picked).to_string();
+        if let Err(error) = database.commit(sum_anew(&picked)).await {
+            let left_out = leave_out(database, &picked).await?;
+            return if left_out.is_empty() {
+                Err(error)
+            } else {
+                Ok(RolledUp { left_out, more: true, ..RolledUp::default() })
+            };
+        }
     }
-    Ok(RolledUp { buckets, more: buckets < due.len() || due.len() as i64 == BUCKETS_MAX })
+    let more = buckets < due.len() || due.len() as i64 == BUCKETS_MAX;
+    Ok(RolledUp { buckets, more, left_out: Vec::new() })
+}
+
+/// What [`BUCKETS_MAX`] account-hours of this may sum up to is an integer of SQLite's, which an account-hour
+/// beyond it need not be: SUM fails then, where TOTAL does not. An account itself never holds so much.
+/// Tokens have a bound of their own in each row, far from what 64 bits hold.
+const SUMMED_MAX: i64 = MAX_NANO_EUR;
+const _: () = assert!(SUMMED_MAX.checked_mul(BUCKETS_MAX).is_some());
+
+const BEYOND: &str = "
+SELECT picked.value ->> 0 AS hour, picked.value ->> 1 AS account_id
+FROM json_each(?1) AS picked
+CROSS JOIN usage_logs AS own
+  ON own.account_id = picked.value ->> 1
+    AND own.at >= picked.value ->> 0 AND own.at < (picked.value ->> 0) + 3600000
+LEFT JOIN usage_logs AS late
+  ON own.kind = 'call' AND late.account_id = own.account_id AND late.request_id = own.request_id
+    AND late.kind = 'correction'
+GROUP BY picked.key
+HAVING MAX(TOTAL(ABS(own.cost_nano_eur)), TOTAL(ABS(own.overrun_nano_eur)),
+  TOTAL(MAX(own.provider_cost_nano_usd, COALESCE(late.provider_cost_nano_usd, 0)))) > ?2";
+
+/// Drops the marks of those account-hours that cannot be summed, so that they hold up no others.
+async fn leave_out(
+    database: &impl Database,
+    picked: &str,
+) -> Result<Vec<(AccountId, Timestamp)>, PlatformError> {
+    let rows = database.query(Statement::new(BEYOND).bind(picked).bind(SUMMED_MAX)).await?;
+    let mut left_out = Vec::new();
+    for row in &rows {
+        let account = AccountId::parse(row.text("account_id")?);
+        left_out.push((account.ok_or_else(|| crate::malformed("account_id"))?, crate::instant(row, "hour")?));
+    }
+    if !left_out.is_empty() {
+        let marks: Vec<_> =
+            left_out.iter().map(|(account, hour)| json!([hour.as_millis(), account.to_string()])).collect();
+        database.commit(vec![Statement::new(CLEAN).bind(Value::from(marks).to_string())]).await?;
+    }
+    Ok(left_out)
 }
 
 /// Takes the old sums out of everything that follows them, sums anew, and puts the new ones in. Where

@@ -5,7 +5,6 @@ use domain::identity::AccountId;
 use domain::money::NanoEur;
 use domain::time::Timestamp;
 use platform::{Database, PlatformError, Row, Statement};
-use serde_json::{Value, json};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
@@ -18,7 +17,7 @@ pub struct User {
     pub status: Status,
     pub product_id: Option<String>,
     pub budget: NanoEur,
-    /// A view: when the account's period ends, as far as the directory has heard.
+    /// A view: when the account's period ends, as far as the directory knows. See [`crate::reset_views`].
     pub budget_reset_at: Timestamp,
     pub password_hash: Option<String>,
     pub created_at: Timestamp,
@@ -52,6 +51,13 @@ pub struct UserChange {
     pub models: Option<Vec<String>>,
     pub requests_per_minute: Option<Option<i64>>,
     pub tokens_per_minute: Option<Option<i64>>,
+    /// Calls that may be open at once.
+    pub concurrency_max: Option<Option<i64>>,
+    /// Whether an output ceiling that is too dear is lowered rather than refused.
+    pub clamp: Option<bool>,
+    /// Periods of so many days, counted from the instant, in place of months; takes effect when the present
+    /// period ends.
+    pub period: Option<Option<(i64, Timestamp)>>,
 }
 
 const INSERT: &str = "
@@ -85,13 +91,26 @@ UPDATE users SET
   models = COALESCE(?6, models),
   requests_per_minute = CASE WHEN ?7 THEN ?8 ELSE requests_per_minute END,
   tokens_per_minute = CASE WHEN ?9 THEN ?10 ELSE tokens_per_minute END,
+  concurrency_max = CASE WHEN ?12 THEN ?13 ELSE concurrency_max END, clamp = COALESCE(?14, clamp),
+  period_days = CASE WHEN ?15 THEN ?16 ELSE period_days END,
+  period_from = CASE WHEN ?15 THEN ?17 ELSE period_from END,
   configuration_version = configuration_version + 1, updated_at = ?11
-WHERE id = ?1";
+WHERE id = ?1 AND closed_at IS NULL";
 
-/// One statement, so that two changes at once both take effect. Commit [`crate::pending_pushes::add`] with it.
+/// One statement, so that two changes at once both take effect; a closed user stays as it is. Commit [`crate::pending_pushes::add`] with it.
 pub fn update(id: AccountId, change: &UserChange, now: Timestamp) -> Statement {
-    let UserChange { name, status, budget, reset_day, models, requests_per_minute, tokens_per_minute } =
-        change;
+    let UserChange {
+        name,
+        status,
+        budget,
+        reset_day,
+        models,
+        requests_per_minute,
+        tokens_per_minute,
+        concurrency_max,
+        clamp,
+        period,
+    } = change;
     Statement::new(UPDATE)
         .bind(id.to_string())
         .bind(name.clone())
@@ -104,6 +123,34 @@ pub fn update(id: AccountId, change: &UserChange, now: Timestamp) -> Statement {
         .bind(tokens_per_minute.is_some())
         .bind(tokens_per_minute.flatten())
         .bind(now.as_millis())
+        .bind(concurrency_max.is_some())
+        .bind(concurrency_max.flatten())
+        .bind(clamp.map(i64::from))
+        .bind(period.is_some())
+        .bind(period.flatten().map(|(days, _)| days))
+        .bind(period.flatten().map(|(_, from)| from.as_millis()))
+}
+
+const CLOSE: &str = "
+UPDATE users SET closed_at = ?2, status = 'suspended', email = id || '@closed.invalid', name = '',
+  password_hash = NULL, configuration_version = configuration_version + 1, updated_at = ?2
+WHERE id = ?1 AND closed_at IS NULL";
+
+const END_SESSIONS: &str = "UPDATE sessions SET ended_at = ?2 WHERE user_id = ?1 AND ended_at IS NULL";
+
+/// For good: the row stays for the usage that refers to it, e-mail and name go, so that the e-mail is free
+/// again. Commit [`crate::pending_pushes::add`] with it.
+pub fn close(id: AccountId, now: Timestamp) -> [Statement; 3] {
+    let id = id.to_string();
+    [CLOSE, END_SESSIONS, crate::api_keys::REVOKE_ALL]
+        .map(|sql| Statement::new(sql).bind(id.as_str()).bind(now.as_millis()))
+}
+
+const IS_CLOSED: &str = "SELECT closed_at IS NOT NULL AS closed FROM users WHERE id = ?1";
+
+pub async fn is_closed(database: &impl Database, id: AccountId) -> Result<bool, PlatformError> {
+    let rows = database.query(Statement::new(IS_CLOSED).bind(id.to_string())).await?;
+    rows.first().map_or(Ok(false), |row| Ok(row.integer("closed")? != 0))
 }
 
 /// Something else that the account must learn of has changed, such as its keys.
@@ -115,24 +162,6 @@ pub fn configuration_changed(id: AccountId) -> Statement {
 pub fn configuration_changed_in_tenant(tenant_id: &str) -> Statement {
     Statement::new("UPDATE users SET configuration_version = configuration_version + 1 WHERE tenant_id = ?1")
         .bind(tenant_id)
-}
-
-/// Writes the view. A view that is newer already stays.
-pub fn set_budget_reset_at(id: AccountId, at: Timestamp) -> Statement {
-    Statement::new("UPDATE users SET budget_reset_at = ?2 WHERE id = ?1 AND budget_reset_at <> ?2")
-        .bind(id.to_string())
-        .bind(at.as_millis())
-}
-
-const SET_RESETS: &str = "
-UPDATE users SET budget_reset_at = seen.at
-FROM (SELECT value ->> 0 AS id, value ->> 1 AS at FROM json_each(?1)) AS seen
-WHERE users.id = seen.id AND users.budget_reset_at <> seen.at";
-
-/// The same for many, in one statement.
-pub fn set_all_budget_resets_at(views: &[(AccountId, Timestamp)]) -> Statement {
-    let rows: Vec<_> = views.iter().map(|(id, at)| json!([id.to_string(), at.as_millis()])).collect();
-    Statement::new(SET_RESETS).bind(Value::from(rows).to_string())
 }
 
 const FIND: &str = "
@@ -195,53 +224,7 @@ pub async fn ids(database: &impl Database, after: &str, limit: i64) -> Result<Ve
     rows.iter().map(id_of).collect()
 }
 
-const DUE: &str = "
-SELECT id, budget_reset_at FROM users
-WHERE budget_reset_at <= ?1 AND (budget_reset_at, id) > (?2, ?3)
-ORDER BY budget_reset_at, id LIMIT ?4";
-
-/// Where the list of due users goes on.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DueCursor {
-    pub at: Timestamp,
-    pub id: String,
-}
-
-impl DueCursor {
-    pub const fn start() -> Self {
-        Self { at: Timestamp::EPOCH, id: String::new() }
-    }
-
-    /// What [`Self`] prints; anything else is the start.
-    pub fn parse(text: &str) -> Self {
-        let parts = text.split_once(' ').and_then(|(at, id)| Some((at.parse().ok()?, id)));
-        parts.map_or_else(Self::start, |(at, id)| Self { at: Timestamp::from_millis(at), id: id.to_owned() })
-    }
-}
-
-impl core::fmt::Display for DueCursor {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "{} {}", self.at.as_millis(), self.id)
-    }
-}
-
-/// Users whose period is over as far as the directory has heard, oldest first.
-pub async fn due_for_reset(
-    database: &impl Database,
-    now: Timestamp,
-    after: &DueCursor,
-    limit: i64,
-) -> Result<Vec<(AccountId, Timestamp)>, PlatformError> {
-    let statement = Statement::new(DUE)
-        .bind(now.as_millis())
-        .bind(after.at.as_millis())
-        .bind(after.id.as_str())
-        .bind(limit);
-    let rows = database.query(statement).await?;
-    rows.iter().map(|row| Ok((id_of(row)?, crate::instant(row, "budget_reset_at")?))).collect()
-}
-
-fn id_of(row: &Row) -> Result<AccountId, PlatformError> {
+pub(crate) fn id_of(row: &Row) -> Result<AccountId, PlatformError> {
     AccountId::parse(row.text("id")?).ok_or_else(|| crate::malformed("id"))
 }
 

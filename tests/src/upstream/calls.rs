@@ -1,5 +1,6 @@
 //! What reached the scripted provider, and how each call went on.
 
+use bytes::Bytes;
 use http::HeaderMap;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -21,7 +22,10 @@ pub struct Call {
     pub model: String,
     pub path: String,
     pub headers: HeaderMap,
+    /// As JSON; null if it is none.
     pub body: Value,
+    /// The body, byte for byte.
+    pub bytes: Bytes,
     progress: watch::Receiver<Progress>,
 }
 
@@ -80,12 +84,20 @@ impl Calls {
         Arc::new(Self { all: Mutex::default(), count: watch::Sender::new(0) })
     }
 
-    pub(super) fn record(&self, model: String, path: String, headers: HeaderMap, body: Value) -> Answering {
+    /// Also what the request says: its model, empty if it names none, and its body.
+    pub(super) fn record(
+        &self,
+        path: String,
+        headers: HeaderMap,
+        bytes: Bytes,
+    ) -> (Answering, String, Value) {
+        let body: Value = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
+        let model = body["model"].as_str().unwrap_or("").to_owned();
         let (sender, progress) = watch::channel(Progress::Answering(0));
         let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
-        all.push(Call { model, path, headers, body, progress });
+        all.push(Call { model: model.clone(), path, headers, body: body.clone(), bytes, progress });
         self.count.send_replace(all.len());
-        Answering(sender)
+        (Answering(sender), model, body)
     }
 
     pub(super) fn snapshot(&self) -> Vec<Call> {

@@ -91,11 +91,8 @@ type Answer = Response<Either<Full<Bytes>, Pieces>>;
 
 async fn answer(request: Request<Incoming>, shared: Arc<Shared>) -> Result<Answer, std::io::Error> {
     let (head, body) = request.into_parts();
-    let body = body.collect().await.map_err(std::io::Error::other)?.to_bytes();
-    let body: Value = serde_json::from_slice(&body).unwrap_or(Value::Null);
-    let model = body["model"].as_str().unwrap_or("").to_owned();
-    let answering =
-        shared.calls.record(model.clone(), head.uri.path().to_owned(), head.headers, body.clone());
+    let bytes = body.collect().await.map_err(std::io::Error::other)?.to_bytes();
+    let (answering, model, body) = shared.calls.record(head.uri.path().to_owned(), head.headers, bytes);
     match shared.reply_for(&model) {
         Reply::Completion(completion) if body["stream"] == true => {
             streamed(completion, model, &body, answering).await

@@ -3,15 +3,17 @@
 #![allow(dead_code, reason = "each test file uses its part of the scene")]
 
 use domain::account::Account;
+use domain::account::Command;
 use domain::api_key::KeyHash;
+use domain::identity::AccountId;
 use domain::routing::{PriceFields, RoutingSnapshot, Target, TargetKind};
 use domain::state_machine::StateMachine;
 use domain::tenant_pool::TenantPool;
 use futures_executor::block_on;
 use http::{Request, Response, StatusCode};
-use platform::{Body, Clock, Database, PlatformError};
+use platform::{AtomicState, Body, Clock, Database, Platform, PlatformError, Statement};
 use platform_memory::{Delivered, MemoryPlatform};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// Every scope, every tenant.
 pub const KEY: &str = "a service key";
@@ -61,7 +63,7 @@ impl Scene {
                  VALUES ('{tenant}', '{tenant}-slug', '{tenant}', 'active', 0, 0)"
             ));
         }
-        let all = r#"["budget:read","usage:read","usage:write","users:write","tenants:write","reconciliation:read","reconciliation:write"]"#;
+        let all = r#"["budget:read","usage:read","usage:write","users:write","tenants:write","ledger:write","reconciliation:read","reconciliation:write"]"#;
         service_key(&platform, KEY, "NULL", all);
         service_key(&platform, KEY_OF_OTHER, "'other'", all);
         service_key(&platform, READING_KEY, "NULL", r#"["budget:read"]"#);
@@ -128,8 +130,53 @@ impl Scene {
         self.send(Some(KEY), "PATCH", path, body)
     }
 
+    pub fn delete(&self, path: &str) -> Answer {
+        self.send(Some(KEY), "DELETE", path, &Value::Null)
+    }
+
     pub fn get(&self, path: &str) -> Answer {
         self.send(Some(KEY), "GET", path, &Value::Null)
+    }
+
+    /// The user's budget as the API shows it.
+    pub fn budget(&self, user: &User) -> Value {
+        self.get(&format!("/api/users/{}/budget", user.id)).expect(200)
+    }
+
+    pub fn check(&self, user: &User, cost: &str, extra: &Value) -> Answer {
+        let mut body = json!({ "user_id": user.id, "estimated_cost": cost });
+        for (name, value) in extra.as_object().into_iter().flatten() {
+            body[name] = value.clone();
+        }
+        self.post("/api/check-budget", &body)
+    }
+
+    /// Usage of a stated cost.
+    pub fn report(&self, user: &User, id: &str, cost: &str, extra: &Value) -> Answer {
+        let mut body = json!({
+            "request_id": id, "user_id": user.id, "model": MODEL, "cost": cost, "tokens_input": 1,
+            "tokens_output": 1,
+        });
+        for (name, value) in extra.as_object().into_iter().flatten() {
+            body[name] = value.clone();
+        }
+        self.post("/api/usage/log", &body)
+    }
+
+    /// A whole number that SQL answers as `n`.
+    pub fn number(&self, sql: &'static str) -> i64 {
+        block_on(self.platform.query(Statement::new(sql))).unwrap()[0].integer("n").unwrap()
+    }
+
+    /// What the directory says of the user, as its account learns it.
+    pub fn configuration(&self, user: &User) -> domain::account::Configuration {
+        let account = AccountId::parse(&user.id).unwrap();
+        let now = platform::Clock::now(&self.platform);
+        block_on(store::configuration::load(&self.platform, account, now)).unwrap().unwrap()
+    }
+
+    pub fn apply(&self, user: &User, command: Command) -> domain::account::Reply {
+        block_on(self.platform.apply::<Account>(&user.id, command)).unwrap()
     }
 
     /// An active user of tenant `demo` with one euro, unless `extra` says otherwise.
@@ -145,6 +192,7 @@ impl Scene {
 
     pub fn deliver(&self) {
         block_on(self.platform.deliver_all::<Account>()).unwrap();
+        block_on(self.platform.deliver_all::<TenantPool>()).unwrap();
     }
 
     /// Everything that is due; how many account-hours that was.
@@ -176,10 +224,27 @@ fn service_key(platform: &MemoryPlatform, key: &str, tenant: &str, scopes: &str)
 }
 
 async fn record(platform: MemoryPlatform, batch: Delivered) -> Result<(), PlatformError> {
-    match batch.kind {
-        TenantPool::KIND => {
-            billing::outbox::of_pool(&platform, &batch.name, batch.events::<TenantPool>()).await
-        }
-        _ => billing::outbox::of_account(&platform, &batch.name, batch.events::<Account>()).await,
+    if batch.kind == TenantPool::KIND {
+        return billing::outbox::of_pool(&platform, &batch.name, batch.events::<TenantPool>()).await;
     }
+    billing::outbox::of_account(&platform, &batch.name, batch.events::<Account>()).await
+}
+
+pub fn send_on(
+    platform: &impl Platform,
+    key: Option<&str>,
+    method: &str,
+    path: &str,
+    body: &Value,
+) -> Answer {
+    let mut request = Request::builder().method(method).uri(path);
+    if let Some(key) = key {
+        request = request.header("x-api-key", key);
+    }
+    let body = if body.is_null() { String::new() } else { body.to_string() };
+    let response = block_on(billing::handle(platform, request.body(body.into()).unwrap()));
+    assert!(response.headers().contains_key("x-request-id"));
+    let (parts, body) = response.into_parts();
+    let bytes = block_on(body.collect(1 << 20)).unwrap();
+    Answer { status: parts.status, body: serde_json::from_slice(&bytes).unwrap() }
 }

@@ -15,7 +15,9 @@ use platform_memory::{Delivered, MemoryPlatform};
 
 pub const MONTH: Duration = Duration::from_secs(31 * 86_400);
 /// From one run to the next.
-pub const CRON: Duration = Duration::from_secs(5 * 60);
+pub const CRON: Duration = Duration::from_secs(60);
+/// After this the jobs of a run that died are free.
+pub const LEASE: Duration = Duration::from_secs(4 * 60);
 
 /// An active tenant `t` and so many users who have five euros and whose accounts have heard of nothing.
 pub fn host(users: u32) -> MemoryPlatform {
@@ -54,7 +56,7 @@ pub fn account(n: u32) -> AccountId {
 }
 
 pub fn run(platform: &MemoryPlatform) -> Summary {
-    block_on(scheduled(platform, "*/5 * * * *"))
+    block_on(scheduled(platform, "* * * * *"))
 }
 
 pub fn run_within(platform: &MemoryPlatform, questions: usize) -> Summary {

@@ -1,6 +1,6 @@
 //! An account's money at one instant.
 
-use super::{Configuration, Head, Status};
+use super::{Configuration, Head, PoolTerms, Status};
 use crate::money::NanoEur;
 use crate::time::Timestamp;
 use minicbor::{Decode, Encode};
@@ -45,6 +45,12 @@ pub struct Balance {
     pub debt: NanoEur,
     #[n(15)]
     pub closed: bool,
+    /// Where the tenant's own limits are leased from, if it has any.
+    #[n(16)]
+    pub pool: Option<PoolTerms>,
+    /// Leased from the tenant's budget and free; what the pool has left can be had beside it.
+    #[n(17)]
+    pub tenant_free: NanoEur,
 }
 
 impl Balance {
@@ -69,6 +75,8 @@ impl Balance {
             configuration_version: configuration.version,
             debt: head.debt,
             closed: head.closed,
+            pool: configuration.pool.clone(),
+            tenant_free: head.tenant.free().at_least_zero(),
         }
     }
 }

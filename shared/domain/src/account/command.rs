@@ -93,6 +93,10 @@ pub struct Reserve {
     /// hold is ended by the [`Report`] that names it; if it runs out, nothing is charged.
     #[n(13)]
     pub amount: Option<NanoEur>,
+    /// How often the pool was asked for this call. Whoever comes again finds the money taken by other calls of
+    /// the account, and asks for more at once.
+    #[n(14)]
+    pub asked: u8,
 }
 
 /// What was used so far, cumulative; extends the hold.

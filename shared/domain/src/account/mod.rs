@@ -110,6 +110,9 @@ pub struct Reserved {
     pub output_ceiling: u64,
     #[n(3)]
     pub statuses: RateStatuses,
+    /// When the hold ends by itself, unless a checkpoint comes.
+    #[n(4)]
+    pub expires_at: Timestamp,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
@@ -206,7 +209,7 @@ impl LimitFigures {
         Self { source, limit, used, reserved, remaining: free.at_least_zero(), over, resets_at }
     }
 
-    fn of_user(balance: &Balance) -> Self {
+    pub fn of_user(balance: &Balance) -> Self {
         let Balance { limit, used, reserved, remaining, over, resets_at, .. } = *balance;
         Self { source: LimitSource::User, limit, used, reserved, remaining, over, resets_at }
     }
@@ -327,9 +330,6 @@ fn obey(
     now: Timestamp,
     events: &mut Vec<Event>,
 ) -> Reply {
-    if state.head.closed && matches!(command, Command::Report(_) | Command::TopUp(_) | Command::Reset(_)) {
-        return Reply::Refused(Refusal::Closed);
-    }
     match command {
         Command::Configure(c) => configuration::configure(state, *c, now, events),
         Command::Reserve(c) => reserve::reserve(state, configuration, *c, now, events),

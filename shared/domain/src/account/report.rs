@@ -15,6 +15,9 @@ pub(super) fn report(
     if let Some(reply) = repeated(state, command.operation_id) {
         return reply;
     }
+    if state.head.closed {
+        return Reply::Refused(Refusal::Closed);
+    }
     let price = match command.cost {
         // A negative cost would be a credit, which only an adjustment gives.
         Some(cost) => Price { cost: cost.at_least_zero(), provider_cost_nano_usd: 0 },
@@ -49,6 +52,9 @@ pub(super) fn top_up(
 ) -> Reply {
     if let Some(reply) = repeated(state, command.operation_id) {
         return reply;
+    }
+    if state.head.closed {
+        return Reply::Refused(Refusal::Closed);
     }
     let head = &mut state.head;
     let amount = command.amount.at_least_zero();
@@ -105,6 +111,9 @@ pub(super) fn reset(
 ) -> Reply {
     if let Some(reply) = repeated(state, command.operation_id) {
         return reply;
+    }
+    if state.head.closed {
+        return Reply::Refused(Refusal::Closed);
     }
     if !state.head.may_open_period() {
         return Reply::Refused(Refusal::TooManyResets);

@@ -61,13 +61,14 @@ fn admit(
     now: Timestamp,
 ) -> Result<Admission, Refusal> {
     let key = authorize(&state.head, configuration, command.key.as_ref(), now)?;
-    if !configuration.models.allows(&command.model) {
+    // Whoever states an amount need not say for which model.
+    let names_model = command.amount.is_none() || !command.model.is_empty();
+    if names_model && !configuration.models.allows(&command.model) {
         return Err(Refusal::ModelNotAllowed);
     }
     match state.part(hold_key(command.request_id)) {
         Some(Part::Hold(hold)) => {
-            let amounts = (hold.amount(), hold.output_ceiling);
-            return Ok(Admission::Repeated(reserved(state, configuration, key, amounts, now)));
+            return Ok(Admission::Repeated(reserved(state, configuration, key, hold, now)));
         }
         Some(_) => return Err(Refusal::TooLate),
         None if now >= command.valid_until => return Err(Refusal::TooLate),
@@ -296,7 +297,7 @@ fn lease(
         }
     }
     let amount = if pool.money { amount } else { NanoEur::ZERO };
-    Ok(Lease::Missing(Want { requests, tokens, ..share.want(amount, clamps, !current) }))
+    Ok(Lease::Missing(Want { requests, tokens, ..share.want(amount, command.asked, clamps, !current) }))
 }
 
 fn short_refusal(
@@ -370,21 +371,23 @@ fn open(
         meter.rates.take(1, tokens, key.rates, now);
         state.put(part, Part::KeyMeter(meter));
     }
+    let reserved = reserved(state, configuration, key, &hold, now);
     state.put(hold_key(command.request_id), Part::Hold(Box::new(hold)));
-    Reply::Reserved(reserved(state, configuration, key, (amount, output_ceiling), now))
+    Reply::Reserved(reserved)
 }
 
 fn reserved(
     state: &AccountState,
     configuration: &Configuration,
     key: Option<&Key>,
-    (hold, output_ceiling): (NanoEur, u64),
+    hold: &Hold,
     now: Timestamp,
 ) -> Reserved {
     Reserved {
-        hold,
+        hold: hold.amount(),
         remaining: state.head.free(configuration.budget).at_least_zero(),
-        output_ceiling,
+        output_ceiling: hold.output_ceiling,
         statuses: statuses(state, configuration, key, now),
+        expires_at: hold.deadline,
     }
 }

@@ -7,6 +7,9 @@ use crate::money::NanoEur;
 use crate::time::Timestamp;
 use minicbor::{Decode, Encode};
 
+/// Batches of permits that are remembered.
+const BATCHES_MAX: usize = 32;
+
 #[derive(Clone, Debug, Default, PartialEq, Encode, Decode)]
 pub struct TenantShare {
     /// The tenant's period, as the pool told; until it has, as the tenant's rule says.
@@ -30,6 +33,11 @@ pub struct TenantShare {
     pub granted: NanoEur,
     #[n(7)]
     pub permits: Permits,
+    /// Batches of permits that were taken, the last [`BATCHES_MAX`]; those up to `forgotten` are too late.
+    #[n(8)]
+    pub taken: Vec<u64>,
+    #[n(9)]
+    pub forgotten: u64,
 }
 
 impl TenantShare {
@@ -52,8 +60,15 @@ impl TenantShare {
         if period > self.opened_at || (!self.confirmed && period != self.opened_at) {
             // Reports may have been charged in it before it was known here.
             let used = charged_since(period);
-            *self =
-                Self { opened_at: period, used, epoch: self.epoch, permits: self.permits, ..Self::default() };
+            *self = Self {
+                opened_at: period,
+                used,
+                epoch: self.epoch,
+                permits: self.permits,
+                taken: core::mem::take(&mut self.taken),
+                forgotten: self.forgotten,
+                ..Self::default()
+            };
         }
         if period == self.opened_at {
             self.confirmed = true;
@@ -62,34 +77,54 @@ impl TenantShare {
                 self.granted = self.granted.max(grant.granted);
             }
         }
-        if let Some(new) = grant.permits.filter(|new| new.sequence > self.permits.sequence) {
+        if let Some(new) = grant.permits.filter(|new| self.is_new(new.sequence)) {
             let (requests, tokens) = self.valid_permits(now);
             self.permits = Permits {
+                sequence: new.sequence,
+                until: new.until.max(self.permits.until),
                 requests: new.requests.saturating_add(requests),
                 tokens: new.tokens.saturating_add(tokens),
-                ..new
             };
         }
     }
 
+    /// Whether a batch of permits was not taken yet. Batches of calls that wait together come in any order.
+    fn is_new(&mut self, sequence: u64) -> bool {
+        if sequence <= self.forgotten || self.taken.contains(&sequence) {
+            return false;
+        }
+        self.taken.push(sequence);
+        if self.taken.len() > BATCHES_MAX
+            && let Some(oldest) = self.taken.iter().copied().min()
+        {
+            self.taken.retain(|taken| *taken != oldest);
+            self.forgotten = oldest;
+        }
+        true
+    }
+
     /// What to ask the pool for, so that `amount` fits, and calls like it for a while. `over`: as far as is
     /// known here a new period has begun, in which nothing of this one is needed.
-    pub(super) fn want(&self, amount: NanoEur, partial: bool, over: bool) -> Want {
-        let spare = amount.get().saturating_mul(LEASE_CALLS as i64 - 1);
+    pub(super) fn want(&self, amount: NanoEur, asked: u8, partial: bool, over: bool) -> Want {
+        let times = |factor: i64| NanoEur::saturating(amount.get().saturating_mul(factor));
+        // As many calls as are waiting with this one, guessed by how often it came back.
+        let together = 1 << (2 * u32::from(asked.min(10)));
         // Base and used stay true: by the pool's clock the period may go on.
         let want = Want {
             period_opened_at: self.opened_at,
             epoch: self.epoch,
             base: self.granted,
             used: self.used,
-            spare: NanoEur::saturating(spare),
+            spare: times(LEASE_CALLS as i64 - 1),
             partial,
             ..Want::default()
         };
         if over {
-            return Want { target: amount, ..want };
+            return Want { least: amount, target: times(together), ..want };
         }
-        Want { target: self.needed().saturating_add(amount), ..want }
+        let needed = self.needed();
+        let (least, target) = (needed.saturating_add(amount), needed.saturating_add(times(together)));
+        Want { least, target, ..want }
     }
 
     /// The period has ended by our clock; the pool knows what follows.
@@ -140,7 +175,7 @@ impl TenantShare {
         self.granted = self.granted.min(self.needed().at_least_zero());
         self.epoch = self.epoch.saturating_add(1);
         let over = self.is_over(now);
-        Want { gives_back: true, spare: NanoEur::ZERO, ..self.want(NanoEur::ZERO, false, over) }
+        Want { gives_back: true, spare: NanoEur::ZERO, ..self.want(NanoEur::ZERO, 0, false, over) }
     }
 
     /// Permits that can be used now.
@@ -211,6 +246,6 @@ pub(super) fn spend(
 
 fn tell(head: &Head, pool: &PoolTerms, now: Timestamp, events: &mut Vec<Event>) {
     let want =
-        Want { spare: NanoEur::ZERO, ..head.tenant.want(NanoEur::ZERO, true, head.tenant.is_over(now)) };
+        Want { spare: NanoEur::ZERO, ..head.tenant.want(NanoEur::ZERO, 0, true, head.tenant.is_over(now)) };
     events.push(Event::Pool(pool.name.clone(), Box::new(want)));
 }

@@ -82,21 +82,26 @@ fn raise(
     want: &Want,
     now: Timestamp,
 ) -> Option<Short> {
-    let budget = configuration.budget?;
-    let others = state.head.period.committed.saturating_sub(before.figure());
-    let free = budget.saturating_sub(others).saturating_sub(lease.figure());
-    let needed = want.target.saturating_sub(lease.figure());
-    if needed <= NanoEur::ZERO && !free.is_negative() {
+    let Some(budget) = configuration.budget else {
+        // Not limited here, or not any more: the account must not ask again for want of it.
         lease.granted = lease.granted.max(want.target);
         return None;
-    }
-    if NanoEur::ZERO < needed && needed <= free {
-        let left = free.saturating_sub(needed);
+    };
+    let others = state.head.period.committed.saturating_sub(before.figure());
+    let free = budget.saturating_sub(others).saturating_sub(lease.figure());
+    let enough = want.target.max(want.least);
+    let rest = free.at_least_zero();
+    if !free.is_negative() && want.least.saturating_sub(lease.figure()) <= free {
+        let left = free.saturating_sub(enough.saturating_sub(lease.figure()).at_least_zero());
         let spare = want.spare.at_least_zero().min(NanoEur::saturating(left.get() / LEASE_SHARE));
-        lease.granted = want.target.saturating_add(spare);
+        let wanted = if enough <= lease.figure() || left.is_negative() {
+            enough.min(lease.figure().saturating_add(rest))
+        } else {
+            enough.saturating_add(spare)
+        };
+        lease.granted = lease.granted.max(wanted);
         return None;
     }
-    let rest = free.at_least_zero();
     let available = lease.figure().saturating_add(rest);
     if want.partial && !rest.is_zero() {
         lease.granted = available;

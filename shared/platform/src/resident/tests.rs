@@ -154,6 +154,7 @@ fn reserve(now: Timestamp, id: u64) -> Command {
         tags: Vec::new(),
         grant: None,
         amount: None,
+        asked: 0,
     }))
 }
 

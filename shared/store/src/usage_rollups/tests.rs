@@ -242,12 +242,12 @@ fn slices_are_bounded_and_one_that_fails_leaves_its_work() {
     append(&platform, &rows);
     let now = Timestamp::from_millis(T0 + 1_000 * HOUR_MS);
     let first = block_on(roll_up_slice(&platform, now)).unwrap();
-    assert_eq!(first, RolledUp { buckets: BUCKETS_MAX as usize, more: true });
+    assert_eq!(first, RolledUp { buckets: BUCKETS_MAX as usize, more: true, ..RolledUp::default() });
     platform.set_database_down(true);
     block_on(roll_up_slice(&platform, now)).unwrap_err();
     platform.set_database_down(false);
     let second = block_on(roll_up_slice(&platform, now)).unwrap();
-    assert_eq!(second, RolledUp { buckets: 200, more: false });
+    assert_eq!(second, RolledUp { buckets: 200, ..RolledUp::default() });
     assert_eq!(table(&platform, HOURLY), by_hand(&rows));
 }
 
@@ -260,13 +260,46 @@ fn an_account_hour_with_many_rows_ends_its_slice() {
     }
     append(&platform, &[call(9_999, T0 + HOUR_MS)]);
     let now = Timestamp::from_millis(T0 + HOUR_MS * 9);
-    assert_eq!(block_on(roll_up_slice(&platform, now)).unwrap(), RolledUp { buckets: 1, more: true });
-    assert_eq!(block_on(roll_up_slice(&platform, now)).unwrap(), RolledUp { buckets: 1, more: false });
+    for more in [true, false] {
+        let slice = block_on(roll_up_slice(&platform, now)).unwrap();
+        assert_eq!(slice, RolledUp { buckets: 1, more, ..RolledUp::default() });
+    }
+}
+
+#[test]
+fn what_is_more_than_can_be_summed_is_left_out_and_holds_up_no_other() {
+    let platform = MemoryPlatform::new();
+    let other = AccountId::new(Home::Eu, [8; 16]);
+    let dearest = |n| {
+        let (account, row) = call(n, T0);
+        (account, UsageRow { cost: NanoEur::MAX, ..row })
+    };
+    let beyond: Vec<Logged> = (0..1_025).map(dearest).collect();
+    for rows in beyond.chunks(usage_logs::BATCH_ROWS_MAX) {
+        append(&platform, rows);
+    }
+    let ordinary = [(other, call(2_000, T0).1), (other, call(2_001, T0 + HOUR_MS).1)];
+    append(&platform, &ordinary);
+    let now = Timestamp::from_millis(T0 + 9 * HOUR_MS);
+    let slice = block_on(roll_up_slice(&platform, now)).unwrap();
+    let left_out = vec![(ACCOUNT, Timestamp::from_millis(T0))];
+    assert_eq!(slice, RolledUp { buckets: 0, left_out, more: true });
+    assert_eq!(roll_up(&platform, now.as_millis()), 2);
+    assert_eq!(table(&platform, HOURLY), by_hand(&ordinary));
+    assert_eq!(block_on(dirty_since(&platform)).unwrap(), None);
+    // As much as can be summed is.
+    let summable: Vec<Logged> = beyond
+        .into_iter()
+        .take(usage_logs::BATCH_ROWS_MAX)
+        .map(|(_, row)| (other, UsageRow { at: row.at.plus(HOUR * 3), ..row }))
+        .collect();
+    append(&platform, &summable);
+    assert_eq!(roll_up(&platform, now.as_millis()), 1);
 }
 
 #[test]
 fn p25_no_step_of_a_roll_up_scans_a_table() {
-    for sql in [DUE, MARK, MARK_CORRECTED, FORGET, SUM, CLEAN].into_iter().chain(FOLLOWERS) {
+    for sql in [DUE, MARK, MARK_CORRECTED, FORGET, SUM, BEYOND, CLEAN].into_iter().chain(FOLLOWERS) {
         let plan = plan::of(sql);
         for table in ["usage_logs", "usage_dirty", "usage_hourly", "hourly", "own", "late", "called"] {
             assert!(!plan.contains(&format!("SCAN {table}")), "{plan}: {sql}");

@@ -1,19 +1,26 @@
 use crate::caller::{Caller, Scope};
+use crate::limit_fields::{STATUSES, changed_euros, changed_per_minute, reset_day};
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use http::{Request, Response, StatusCode};
-use http_api::{Failure, Fields, json};
+use http_api::{Failure, Fields, Problem, json};
 use platform::{Body, Platform, PlatformError};
-use serde_json::json as object;
-use store::{audit_log, pending_pushes, tenants, users};
+use serde_json::{Value, json as object};
+use store::tenant_pools::{self, TenantLimits};
+use store::tenants::{self, Tenant};
+use store::{audit_log, pending_pushes};
 
 /// Accounts told within one request; the scheduler tells the rest.
 const ACCOUNTS_PER_REQUEST_MAX: i64 = 200;
 /// Accounts told at the same time.
 const AT_ONCE: usize = 6;
 
-/// `PATCH /api/tenants/{id}` `{status}`: 200 once every account of the tenant has acknowledged, else 202
-/// with how many are `outstanding`; repeat to go on.
+/// `PATCH /api/tenants/{id}` `{status?, budget_total?, reset_day?, requests_per_minute?, tokens_per_minute?,
+/// clamp?}`: what all users of the tenant share; `null` takes a limit away. Another `reset_day` takes effect when
+/// the tenant's present period ends; spend is never touched.
+///
+/// 200 once the tenant's pool, and every account that must know of it, has acknowledged, else 202 with how many are
+/// `outstanding`; repeat to go on.
 pub async fn update(
     platform: &impl Platform,
     request: &Request<Bytes>,
@@ -21,32 +28,89 @@ pub async fn update(
 ) -> Result<Response<Body>, Failure> {
     let caller = Caller::of(platform, request, Scope::TenantsWrite).await?;
     let fields = Fields::parse(request.body())?;
-    let status = fields.optional_word("status", &["pending", "active", "suspended"])?;
-    let status = fields.required("status", status)?;
-    let tenant = caller.tenant(platform, id).await?;
-    if tenant.status != status {
-        let now = platform.now();
-        let audit = audit_log::Entry {
-            actor: &caller.actor(),
-            action: "tenant.update",
-            object: &format!("tenant:{}", tenant.id),
-            after: object!({ "status": status }),
-        };
-        platform
-            .commit(vec![
-                tenants::set_status(&tenant.id, status, now),
-                users::configuration_changed_in_tenant(&tenant.id),
-                pending_pushes::add_for_tenant(&tenant.id, now),
-                audit_log::insert(&audit, now),
-            ])
-            .await?;
+    let status = fields.optional_word("status", STATUSES)?;
+    let change = limits(&fields)?;
+    if status.is_none() && change == TenantLimits::default() {
+        return Err(nothing_to_change().into());
     }
-    let outstanding = tell_accounts(platform, &tenant.id).await?;
+    let tenant = caller.tenant(platform, id).await?;
+    let current = tenant_pools::limits(platform, &tenant.id).await?.unwrap_or_default();
+    let differs = status.is_some_and(|status| tenant.status != status) || changes(&current, &change);
+    if differs {
+        store(platform, &caller, &tenant, status, &change).await?;
+    }
+    // The pool first: it must know its limits before accounts ask it.
+    if tenant_pools::is_pending(platform, &tenant.id).await? {
+        tell_pool(platform, &tenant.id).await;
+    }
+    let outstanding = tell_accounts(platform, &tenant.id).await?
+        + u64::from(tenant_pools::is_pending(platform, &tenant.id).await?);
     let code = if outstanding == 0 { StatusCode::OK } else { StatusCode::ACCEPTED };
-    let body = object!({
-        "tenant_id": tenant.id, "slug": tenant.slug, "status": status, "outstanding": outstanding,
-    });
-    Ok(json(code, &body))
+    let now = tenant_pools::limits(platform, &tenant.id).await?.unwrap_or_default();
+    Ok(json(code, &view(&tenant, status.unwrap_or(&tenant.status), &now, outstanding)))
+}
+
+fn limits(fields: &Fields) -> Result<TenantLimits, Problem> {
+    Ok(TenantLimits {
+        budget: changed_euros(fields, "budget_total")?,
+        reset_day: reset_day(fields)?,
+        requests_per_minute: changed_per_minute(fields, "requests_per_minute")?,
+        tokens_per_minute: changed_per_minute(fields, "tokens_per_minute")?,
+        clamp: fields.optional_bool("clamp")?,
+    })
+}
+
+/// Whether any stated limit is another than it was.
+fn changes(current: &TenantLimits, change: &TenantLimits) -> bool {
+    fn other<T: PartialEq>(current: &Option<T>, change: &Option<T>) -> bool {
+        change.is_some() && current != change
+    }
+    let TenantLimits { budget, reset_day, requests_per_minute, tokens_per_minute, clamp } = change;
+    other(&current.budget, budget)
+        || other(&current.reset_day, reset_day)
+        || other(&current.requests_per_minute, requests_per_minute)
+        || other(&current.tokens_per_minute, tokens_per_minute)
+        || other(&current.clamp, clamp)
+}
+
+/// The rows and whoever must learn of them, in one commit.
+async fn store(
+    platform: &impl Platform,
+    caller: &Caller,
+    tenant: &Tenant,
+    status: Option<&'static str>,
+    change: &TenantLimits,
+) -> Result<(), Failure> {
+    let now = platform.now();
+    let TenantLimits { budget, reset_day, requests_per_minute, tokens_per_minute, clamp } = change;
+    let audit = audit_log::Entry {
+        actor: &caller.actor(),
+        action: "tenant.update",
+        object: &format!("tenant:{}", tenant.id),
+        after: object!({
+            "status": status,
+            "budget_nano_eur": budget.flatten().map(|budget| budget.get()),
+            "reset_day": reset_day,
+            "requests_per_minute": requests_per_minute.flatten(),
+            "tokens_per_minute": tokens_per_minute.flatten(),
+            "clamp": clamp,
+        }),
+    };
+    let mut statements = tenant_pools::accounts_to_tell(&tenant.id, change, status, now).to_vec();
+    if *change != TenantLimits::default() {
+        statements
+            .extend([tenant_pools::set_limits(&tenant.id, change, now), tenant_pools::add(&tenant.id, now)]);
+    }
+    statements.extend(status.map(|status| tenants::set_status(&tenant.id, status, now)));
+    statements.push(audit_log::insert(&audit, now));
+    Ok(platform.commit(statements).await?)
+}
+
+async fn tell_pool(platform: &impl Platform, tenant_id: &str) {
+    if let Err(error) = tenant_pools::push(platform, tenant_id).await {
+        // It stays pending. An account that asks it before it was told, tells it.
+        log::warn!("the pool of tenant {tenant_id} has pending limits: {error}");
+    }
 }
 
 /// How many accounts have not acknowledged yet.
@@ -59,4 +123,26 @@ async fn tell_accounts(platform: &impl Platform, tenant_id: &str) -> Result<u64,
         })
         .await;
     pending_pushes::count_of_tenant(platform, tenant_id).await
+}
+
+fn view(tenant: &Tenant, status: &str, limits: &TenantLimits, outstanding: u64) -> Value {
+    let TenantLimits { budget, reset_day, requests_per_minute, tokens_per_minute, clamp } = limits;
+    object!({
+        "tenant_id": tenant.id,
+        "slug": tenant.slug,
+        "status": status,
+        "budget_total": budget.flatten().map(|budget| budget.to_string()),
+        "reset_day": reset_day,
+        "requests_per_minute": requests_per_minute.flatten(),
+        "tokens_per_minute": tokens_per_minute.flatten(),
+        "clamp": clamp,
+        "outstanding": outstanding,
+    })
+}
+
+fn nothing_to_change() -> Problem {
+    Problem::bad_request(
+        "nothing_to_change",
+        "Name at least one of `status`, `budget_total`, `reset_day`, `requests_per_minute`, `tokens_per_minute`, `clamp`.",
+    )
 }

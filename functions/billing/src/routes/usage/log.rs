@@ -1,5 +1,6 @@
-use crate::caller::{Caller, Scope};
+use crate::caller::{Caller, Scope, user_closed};
 use crate::ledger;
+use crate::limit_fields::AMOUNT_MAX;
 use bytes::Bytes;
 use domain::account::{Command, OPERATION_MEMORY, Refusal, Reply, Report, RowKind, Served, Settled};
 use domain::identity::{AccountId, RequestId};
@@ -16,12 +17,18 @@ use store::{routing_snapshots, usage_report};
 const TAGS_MAX: usize = 16;
 
 /// `POST /api/usage/log` `{request_id, user_id, model, tokens_input, tokens_output, tokens_cached?,
-/// tokens_reasoning?, provider?, cost?, tags?, timestamp?}`: usage that happened elsewhere, charged in full
-/// through the ledger, once per `request_id` and user.
+/// tokens_reasoning?, provider?, cost?, tags?, timestamp?, hold_id?}`: usage that happened elsewhere, charged in
+/// full through the ledger, once per `request_id` and user. A `hold_id` of `check-budget` ends in the same step.
 ///
 /// `tokens_input` includes the cached ones, `tokens_output` the reasoning. Without `cost` (euros) the
 /// tenant's price list decides; a model or unit without a price is refused, never free. 200, also when
 /// repeated: then with `repeated: true` and the first cost.
+///
+/// Usage counts in the period in which its report arrives, and its row bears that time. `timestamp` only says how
+/// old it is: older than [`OPERATION_MEMORY`] it is refused, 400 `too_old`, since its `request_id` may have been
+/// forgotten. Ids are remembered by the account for that long and by usage rows as long as those are kept, at
+/// least 93 days. Without `timestamp` a report is of now, so its `request_id` must not be repeated later than
+/// that.
 pub async fn log(platform: &impl Platform, request: &Request<Bytes>) -> Result<Response<Body>, Failure> {
     let caller = Caller::of(platform, request, Scope::UsageWrite).await?;
     let fields = Fields::parse(request.body())?;
@@ -41,19 +48,25 @@ pub async fn log(platform: &impl Platform, request: &Request<Bytes>) -> Result<R
         operation_id,
         model: fields.text("model")?.to_owned(),
         usage,
-        cost: fields.optional_euros("cost")?,
+        cost: stated_cost(&fields)?,
         tariff,
         served,
         tags: tags(&fields)?,
         foreign_id: foreign_id.to_owned(),
-        hold: None,
+        hold: fields.optional_text("hold_id")?.map(|hold_id| ledger::hold(account, hold_id)),
     };
     match ledger::ask(platform, account, Command::Report(Box::new(command))).await? {
         Reply::Settled(settled) => Ok(answer(account, foreign_id, &settled, false)),
         Reply::Repeated(settled) => Ok(answer(account, foreign_id, &settled, true)),
+        Reply::Refused(Refusal::Closed) => Err(user_closed().into()),
         Reply::Refused(Refusal::Unpriced) => Err(Problem::unpriced_model(fields.text("model")?).into()),
         other => Err(ledger::unexpected(&other)),
     }
+}
+
+/// Neither negative nor absurd.
+fn stated_cost(fields: &Fields) -> Result<Option<NanoEur>, Problem> {
+    fields.euros_within("cost", NanoEur::ZERO, AMOUNT_MAX)
 }
 
 /// Each token in exactly one field.
@@ -113,7 +126,7 @@ async fn priced(
 ) -> Result<(Tariff, Served), Failure> {
     let model = fields.text("model")?;
     let provider = fields.optional_text("provider")?;
-    if fields.optional_euros("cost")?.is_some() {
+    if stated_cost(fields)?.is_some() {
         let provider = provider.unwrap_or_default().to_owned();
         return Ok((Tariff::default(), Served { provider, ..Served::default() }));
     }

@@ -1,7 +1,7 @@
-use super::limits::{STATUSES, per_minute, reset_day};
 use crate::budget_view;
 use crate::caller::{Caller, Scope};
 use crate::ledger::{self, Pushed};
+use crate::limit_fields::{STATUSES, concurrency_max, every_days, per_minute, period, reset_day};
 use crate::new_api_key::{self, IssuedKey};
 use bytes::Bytes;
 use domain::identity::AccountId;
@@ -11,27 +11,34 @@ use platform::{Body, Platform, PlatformErrorKind};
 use serde_json::json as object;
 use store::products::{self, Product};
 use store::tenants::Tenant;
-use store::users::NewUser;
-use store::{api_keys, audit_log, configuration, pending_pushes, users};
+use store::users::{NewUser, UserChange};
+use store::{audit_log, configuration, pending_pushes, tenants, users};
 
 const EMAIL_MAX: usize = 254;
 
 /// `POST /api/users` `{email, name?, tenant_id (or its slug), role?, status?, product_id?, budget_total?,
-/// reset_day?, models?, requests_per_minute?, tokens_per_minute?, api_key?: {name?, expires_at?}}`: a user
-/// with an account and a key.
+/// reset_day?, period_days?, period_from?, models?, requests_per_minute?, tokens_per_minute?, concurrency_max?,
+/// clamp?, api_key?: {name?, expires_at?, budget?, requests_per_minute?, tokens_per_minute?, clamp?}}`: a user with
+/// an account and a key. The budget starts anew every month on `reset_day`, or every `period_days` days.
 ///
 /// 201 with `api_key`, which is shown only now. 202 with `pending: true` when the account has not
 /// acknowledged yet: the user exists and the key works as soon as the scheduler has told the account. 409
-/// when the e-mail is taken.
+/// when the e-mail is taken, 403 `user_limit` when the tenant has as many users as it may.
 pub async fn create(platform: &impl Platform, request: &Request<Bytes>) -> Result<Response<Body>, Failure> {
     let caller = Caller::of(platform, request, Scope::UsersWrite).await?;
     let fields = Fields::parse(request.body())?;
     let tenant_name = fields.optional_text("tenant_id")?.or(caller.tenant_id());
     let tenant = caller.tenant(platform, fields.required("tenant_id", tenant_name)?).await?;
     let product = product(platform, &fields).await?;
-    let user = new_user(platform, &caller, &fields, &tenant, product.as_ref())?;
+    let limits = UserChange {
+        concurrency_max: concurrency_max(&fields)?,
+        clamp: fields.optional_bool("clamp")?,
+        period: period(&fields, platform.now())?,
+        ..UserChange::default()
+    };
+    let user = new_user(platform, &caller, &fields, &tenant, product.as_ref(), &limits)?;
     let key = new_api_key::issue(platform, user.id, fields.optional_object("api_key")?.as_ref()).await?;
-    store(platform, &caller, &user, &key).await?;
+    store(platform, &caller, &user, &limits, &key).await?;
     let pushed = ledger::push(platform, user.id).await;
     Ok(answer(pushed, &user, &key))
 }
@@ -49,11 +56,15 @@ fn new_user(
     fields: &Fields,
     tenant: &Tenant,
     product: Option<&Product>,
+    limits: &UserChange,
 ) -> Result<NewUser, Failure> {
     let included = product.and_then(|product| product.budget_included);
     let budget = fields.required("budget_total", fields.optional_euros("budget_total")?.or(included))?;
     let reset_day = reset_day(fields)?.unwrap_or(1);
-    let rule = configuration::period(&tenant.time_zone, reset_day)?;
+    let rule = match limits.period.flatten() {
+        Some((days, from)) => every_days(days, from),
+        None => configuration::period(&tenant.time_zone, reset_day)?,
+    };
     let of_product = |limit: fn(&Product) -> Option<u64>| {
         product.and_then(limit).and_then(|limit| i64::try_from(limit).ok())
     };
@@ -106,6 +117,7 @@ async fn store(
     platform: &impl Platform,
     caller: &Caller,
     user: &NewUser,
+    limits: &UserChange,
     key: &IssuedKey,
 ) -> Result<(), Failure> {
     let now = platform.now();
@@ -118,20 +130,29 @@ async fn store(
             "budget_nano_eur": user.budget.get(), "api_key_id": key.row.id,
         }),
     };
-    if users::find_by_email(platform, &user.email).await?.is_some() {
-        return Err(email_taken().into());
+    let mut statements = vec![users::insert(user, now)];
+    if *limits != UserChange::default() {
+        statements.push(users::update(user.id, limits, now));
     }
-    let statements = vec![
-        users::insert(user, now),
-        api_keys::insert(&key.row, now),
-        pending_pushes::add(user.id, now),
-        audit_log::insert(&audit, now),
-    ];
-    platform.commit(statements).await.map_err(|error| match error.kind {
-        // Somebody else was faster.
-        PlatformErrorKind::Conflict => email_taken().into(),
-        _ => error.into(),
-    })
+    statements.push(tenants::refuse_beyond_max_users(&user.tenant_id));
+    statements.extend(key.statements(Vec::new(), now));
+    statements.extend([pending_pushes::add(user.id, now), audit_log::insert(&audit, now)]);
+    match platform.commit(statements).await {
+        Err(error) if error.kind == PlatformErrorKind::Conflict => {
+            let taken = users::find_by_email(platform, &user.email).await?.is_some();
+            Err(if taken { email_taken() } else { user_limit() }.into())
+        }
+        result => Ok(result?),
+    }
+}
+
+fn user_limit() -> Problem {
+    Problem::forbidden(
+        "user_limit",
+        "This tenant has as many users as it may. Close one first, or have the tenant's limit raised.",
+    )
+    .about("tenant_id")
+    .detail("limit_source", "tenant")
 }
 
 fn email_taken() -> Problem {

@@ -1,8 +1,9 @@
-use super::limits::{STATUSES, per_minute, reset_day};
 use crate::budget_view;
 use crate::caller::{Caller, Scope};
 use crate::ledger::{self, Pushed};
+use crate::limit_fields::{STATUSES, changed_per_minute, concurrency_max, period, reset_day};
 use bytes::Bytes;
+use domain::time::Timestamp;
 use http::{Request, Response, StatusCode};
 use http_api::{Failure, Fields, Problem};
 use platform::{Body, Platform};
@@ -10,8 +11,9 @@ use serde_json::json as object;
 use store::users::UserChange;
 use store::{audit_log, pending_pushes, users};
 
-/// `PATCH /api/users/{id}` `{name?, status?, budget_total?, reset_day?, models?, requests_per_minute?,
-/// tokens_per_minute?}`; `null` takes a limit per minute away. 200 with the live figures once the account
+/// `PATCH /api/users/{id}` `{name?, status?, budget_total?, reset_day?, period_days?, period_from?, models?,
+/// requests_per_minute?, tokens_per_minute?, concurrency_max?, clamp?}`; `null` takes a limit away, or
+/// `period_days`. Another `reset_day` or `period_days` takes effect when the present period ends. 200 with the live figures once the account
 /// has acknowledged; 202 when it could not be reached: repeat, or leave it to the scheduler. Spend is never
 /// touched.
 pub async fn update(
@@ -20,9 +22,9 @@ pub async fn update(
     user_id: &str,
 ) -> Result<Response<Body>, Failure> {
     let caller = Caller::of(platform, request, Scope::UsersWrite).await?;
-    let change = change(&Fields::parse(request.body())?)?;
-    let (account, _) = caller.account(platform, user_id).await?;
     let now = platform.now();
+    let change = change(&Fields::parse(request.body())?, now)?;
+    let account = caller.open_account(platform, user_id).await?;
     let audit = audit_log::Entry {
         actor: &caller.actor(),
         action: "user.update",
@@ -31,6 +33,11 @@ pub async fn update(
             "status": change.status,
             "budget_nano_eur": change.budget.map(|budget| budget.get()),
             "models": change.models,
+            "period_days": change.period.flatten().map(|(days, _)| days),
+            "requests_per_minute": change.requests_per_minute.flatten(),
+            "tokens_per_minute": change.tokens_per_minute.flatten(),
+            "concurrency_max": change.concurrency_max.flatten(),
+            "clamp": change.clamp,
         }),
     };
     platform
@@ -48,24 +55,23 @@ pub async fn update(
     Ok(pushed.answer(StatusCode::OK, body))
 }
 
-fn change(fields: &Fields) -> Result<UserChange, Problem> {
-    let limit = |name| -> Result<Option<Option<i64>>, Problem> {
-        let value = per_minute(fields, name)?;
-        Ok(fields.has(name).then_some(value))
-    };
+fn change(fields: &Fields, now: Timestamp) -> Result<UserChange, Problem> {
     let change = UserChange {
         name: fields.optional_text("name")?.map(str::to_owned),
         status: fields.optional_word("status", STATUSES)?,
         budget: fields.optional_euros("budget_total")?,
         reset_day: reset_day(fields)?,
         models: fields.optional_texts("models")?,
-        requests_per_minute: limit("requests_per_minute")?,
-        tokens_per_minute: limit("tokens_per_minute")?,
+        requests_per_minute: changed_per_minute(fields, "requests_per_minute")?,
+        tokens_per_minute: changed_per_minute(fields, "tokens_per_minute")?,
+        concurrency_max: concurrency_max(fields)?,
+        clamp: fields.optional_bool("clamp")?,
+        period: period(fields, now)?,
     };
     if change == UserChange::default() {
         return Err(Problem::bad_request(
             "nothing_to_change",
-            "Name at least one of `name`, `status`, `budget_total`, `reset_day`, `models`, `requests_per_minute`, `tokens_per_minute`.",
+            "Name at least one of `name`, `status`, `budget_total`, `reset_day`, `period_days`, `models`, `requests_per_minute`, `tokens_per_minute`, `concurrency_max`, `clamp`.",
         ));
     }
     Ok(change)
@@ -76,7 +82,7 @@ mod tests {
     use super::*;
 
     fn read(json: &str) -> Result<UserChange, Problem> {
-        change(&Fields::parse(json.as_bytes()).unwrap())
+        change(&Fields::parse(json.as_bytes()).unwrap(), Timestamp::from_millis(7))
     }
 
     #[test]
@@ -86,6 +92,9 @@ mod tests {
         assert_eq!(change.tokens_per_minute, Some(Some(5)));
         assert_eq!(change.budget, None);
         assert_eq!(read(r#"{"name": "x"}"#).unwrap().requests_per_minute, None);
+        assert_eq!(read(r#"{"period_days": null}"#).unwrap().period, Some(None));
+        let period = read(r#"{"period_days": 30}"#).unwrap().period;
+        assert_eq!(period, Some(Some((30, Timestamp::from_millis(7)))));
     }
 
     #[test]
@@ -97,6 +106,10 @@ mod tests {
             (r#"{"reset_day": 32}"#, "reset_day"),
             (r#"{"models": [1]}"#, "models"),
             (r#"{"tokens_per_minute": 1.5}"#, "tokens_per_minute"),
+            (r#"{"concurrency_max": 0}"#, "concurrency_max"),
+            (r#"{"clamp": 1}"#, "clamp"),
+            (r#"{"period_days": 0}"#, "period_days"),
+            (r#"{"period_from": "2026-03-01T00:00:00Z"}"#, "period_from"),
         ] {
             assert_eq!(read(json).unwrap_err().param.as_deref(), Some(param), "{json}");
         }

@@ -139,6 +139,7 @@ pub fn reserve(id: u64, input: u64, output: u64) -> Reserve {
         tags: Vec::new(),
         grant: None,
         amount: None,
+        asked: 0,
     }
 }
 

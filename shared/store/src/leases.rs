@@ -1,0 +1,76 @@
+//! Money and permits of a tenant's pool, for an account that has leased too little.
+
+use crate::tenant_pools;
+use domain::account::{self, Account, NeedsGrant};
+use domain::identity::AccountId;
+use domain::lease::{Grant, Want};
+use domain::tenant_pool::{Command, PoolBalance, Reply, TenantPool};
+use futures_util::future::join_all;
+use platform::{AtomicState, Database, PlatformError, PlatformErrorKind};
+
+/// Asks the pool; if it is short, has those give back who seem to have most, and asks once more. Safe to repeat:
+/// all figures are absolute.
+pub(crate) async fn ask(
+    platform: &(impl Database + AtomicState),
+    account: AccountId,
+    needs: &NeedsGrant,
+) -> Result<Grant, PlatformError> {
+    let grant = want(platform, &needs.pool, account, &needs.want).await?;
+    let Some(short) = grant.short.as_ref().filter(|short| !short.candidates.is_empty()) else {
+        return Ok(grant);
+    };
+    join_all(short.candidates.iter().map(|other| recall(platform, &needs.pool, *other))).await;
+    want(platform, &needs.pool, account, &needs.want).await
+}
+
+/// The live figures of the tenant's budget and the accounts' leases.
+pub async fn balance(
+    platform: &(impl Database + AtomicState),
+    pool: &str,
+) -> Result<PoolBalance, PlatformError> {
+    match configured(platform, pool, Command::Inspect).await? {
+        Reply::Balance(balance) => Ok(*balance),
+        other => Err(PlatformError::malformed(format!("{pool} answered {other:?}"))),
+    }
+}
+
+/// What the account gives back reaches the pool through its outbox in any case; this is the quick way.
+async fn recall(platform: &(impl Database + AtomicState), pool: &str, account: AccountId) {
+    let reply = platform.apply::<Account>(&account.to_string(), account::Command::GiveBack).await;
+    if let Ok(account::Reply::GivesBack(told)) = reply {
+        let _ = want(platform, pool, account, &told).await;
+    }
+}
+
+async fn want(
+    platform: &(impl Database + AtomicState),
+    pool: &str,
+    account: AccountId,
+    want: &Want,
+) -> Result<Grant, PlatformError> {
+    let ask = || configured(platform, pool, Command::Want(account, Box::new(want.clone())));
+    let reply = match ask().await {
+        Err(error) if error.kind == PlatformErrorKind::Unavailable => ask().await?,
+        answer => answer?,
+    };
+    match reply {
+        Reply::Grant(grant) => Ok(*grant),
+        other => Err(PlatformError::malformed(format!("{pool} answered {other:?}"))),
+    }
+}
+
+/// A pool that has not heard of its tenant yet is told first. Fails closed until it is.
+async fn configured(
+    platform: &(impl Database + AtomicState),
+    pool: &str,
+    command: Command,
+) -> Result<Reply, PlatformError> {
+    let reply = platform.apply::<TenantPool>(pool, command.clone()).await?;
+    if !matches!(reply, Reply::NotConfigured) {
+        return Ok(reply);
+    }
+    let unknown = || PlatformError::unavailable(format!("{pool} is not configured"));
+    let tenant_id = tenant_pools::tenant_of(pool).ok_or_else(unknown)?;
+    tenant_pools::push(platform, tenant_id).await?.ok_or_else(unknown)?;
+    platform.apply::<TenantPool>(pool, command).await
+}
