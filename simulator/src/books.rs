@@ -80,6 +80,24 @@ impl Books {
         &self.view
     }
 
+    /// Whose limit refused the last step, for the statistics.
+    pub fn refused(&self) -> Option<&'static str> {
+        match decode::<Reply>(&self.last.1).ok()? {
+            Reply::Refused(Refusal::Budget(refusal)) => Some(match refusal.figures.source {
+                LimitSource::Key => "refused: key's budget",
+                LimitSource::User => "refused: user's budget",
+                LimitSource::Tenant => "refused: tenant's budget",
+            }),
+            Reply::Refused(Refusal::Rate(refusal)) => Some(match refusal.source {
+                LimitSource::Key => "refused: key's rates",
+                LimitSource::User => "refused: user's rates",
+                LimitSource::Tenant => "refused: tenant's rates",
+            }),
+            Reply::Refused(Refusal::TooManyHolds(_)) => Some("refused: concurrency"),
+            _ => None,
+        }
+    }
+
     /// Differs if what was asked, answered or stored differs.
     pub fn fingerprint(&self) -> u64 {
         fnv(fnv(fnv(0, &self.last.0), &self.last.1), self.view.head_bytes())

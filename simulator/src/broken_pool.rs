@@ -91,8 +91,8 @@ impl Flaw for OldEpochLowers {
 pub struct LateWantLowers;
 impl Flaw for LateWantLowers {
     fn spoil(state: &mut PoolState, account: AccountId, want: &Want, before: &Lease, _: &mut Grant) {
-        if want.epoch == before.epoch && want.target < before.granted {
-            set(state, account, want.target);
+        if want.epoch == before.epoch && want.least < before.granted {
+            set(state, account, want.least);
         }
     }
 }

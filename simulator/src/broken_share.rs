@@ -6,6 +6,10 @@ use domain::lease::Want;
 use domain::money::NanoEur;
 use domain::state_machine::{PartKey, StateMachine};
 use domain::time::Timestamp;
+use std::collections::BTreeMap;
+
+const HOLD: u8 = 1;
+const KEY_METER: u8 = 2;
 
 fn meter(state: &AccountState, part: PartKey) -> Option<KeyMeter> {
     match state.part(part) {
@@ -69,7 +73,7 @@ impl Flaw for RecallsBelowWhatIsNeeded {
             let share = &mut state.head.tenant;
             share.granted = share.granted.min(share.used.at_least_zero());
             let base = share.granted;
-            change_wants(&mut outcome, |want| (want.base, want.target) = (base, base));
+            change_wants(&mut outcome, |want| (want.base, want.least, want.target) = (base, base, base));
         }
         outcome
     }
@@ -81,7 +85,7 @@ impl Flaw for PermitsCountTwice {
     fn step(state: &mut AccountState, command: Command, now: Timestamp) -> Answer {
         if let Command::Reserve(reserve) = &command
             && let Some(new) = reserve.grant.as_ref().and_then(|grant| grant.permits)
-            && new.sequence <= state.head.tenant.permits.sequence
+            && state.head.tenant.taken.contains(&new.sequence)
         {
             let held = &mut state.head.tenant.permits;
             held.requests += new.requests;
@@ -95,15 +99,21 @@ impl Flaw for PermitsCountTwice {
 pub struct ChargesTheTenantsNewPeriod;
 impl Flaw for ChargesTheTenantsNewPeriod {
     fn step(state: &mut AccountState, command: Command, now: Timestamp) -> Answer {
-        let old = match &command {
-            Command::Settle(settle) => hold(state, settle.request_id),
-            _ => None,
-        };
+        let leased: BTreeMap<[u8; 16], Option<Timestamp>> = state
+            .parts_of(HOLD)
+            .filter_map(|(part, hold)| match hold {
+                Part::Hold(hold) => Some((part.id, hold.tenant_opened_at)),
+                _ => None,
+            })
+            .collect();
         let outcome = Account::step(state, command, now);
         let share = &mut state.head.tenant;
-        let is_old = old.is_some_and(|hold| hold.tenant_opened_at.is_some_and(|at| at != share.opened_at));
-        if is_old && let Reply::Settled(settled) = &outcome.reply {
-            share.used = share.used.saturating_add(settled.charged);
+        for event in &outcome.events {
+            let Event::Usage(row) = event else { continue };
+            let period = leased.get(&row.request_id.0).copied().flatten();
+            if period.is_some_and(|period| period != share.opened_at) {
+                share.used = share.used.saturating_add(row.cost);
+            }
         }
         outcome
     }
@@ -174,8 +184,6 @@ impl Flaw for ResetKeepsAKeysHolds {
         outcome
     }
 }
-
-const KEY_METER: u8 = 2;
 
 /// Refunds are not remembered by their ids.
 pub struct RefundIsTakenTwice;

@@ -160,6 +160,9 @@ impl World {
         let seen = self.machine(key, |machine| books.witness(command, reply, machine.hosted.rows(), now));
         self.note(Some(account), "step", books.fingerprint(), || books.told());
         self.check(Some(account), seen);
+        if let Some(what) = books.refused() {
+            self.statistics.count(what);
+        }
         let pool = &self.tenants[self.accounts[account].tenant].pool;
         let mut pools = self.pools.borrow_mut();
         let Some(pool) = pools.get_mut(pool) else { return };
@@ -180,6 +183,7 @@ impl World {
         let seen = self.machine(key, |machine| pool.witness(command, reply, machine.hosted.rows()));
         self.note(None, "pool", pool.fingerprint(), || format!("T{tenant} {}", pool.told()));
         self.check(None, seen);
+        pool.seen.iter().for_each(|what| self.statistics.count(what));
         let all = self.books.borrow();
         self.check(None, pool.check_accounts(self.accounts_of(tenant).map(|a| (a.id, &all[&a.name]))));
     }

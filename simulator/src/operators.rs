@@ -148,6 +148,7 @@ async fn hold(
         grant: None,
         asked: 0,
         amount: Some(amount),
+        asked: 0,
     };
     for _ in 0..GRANTS_MAX {
         let command = Command::Reserve(Box::new(reserve.clone()));
@@ -158,7 +159,9 @@ async fn hold(
         };
         let want = tenant_pool::Command::Want(customer.id, Box::new(needs.want));
         match platform.apply::<TenantPool>(&needs.pool, want).await {
-            Ok(tenant_pool::Reply::Grant(grant)) => reserve.grant = Some(grant),
+            Ok(tenant_pool::Reply::Grant(grant)) => {
+                (reserve.grant, reserve.asked) = (Some(grant), reserve.asked + 1)
+            }
             _ => return false,
         }
     }

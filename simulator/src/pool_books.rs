@@ -29,6 +29,8 @@ pub struct PoolBooks {
     requests: Pace,
     notices: BTreeMap<(u8, Timestamp), Notice>,
     last: (Vec<u8>, Vec<u8>),
+    /// What the last step was, for the statistics.
+    pub seen: Vec<&'static str>,
 }
 
 /// One step of the pool that was asked for a lease.
@@ -45,14 +47,21 @@ impl PoolBooks {
         let asked: Command = decode(command).map_err(|error| error.to_string())?;
         let answered: Reply = decode(reply).map_err(|error| error.to_string())?;
         let before = self.view.clone();
+        self.seen.clear();
         for event in self.view.update(rows)? {
+            self.seen.push(if matches!(event, Event::Recall(_)) { "recalls" } else { "tenants' notices" });
             self.take(event)?;
+        }
+        if before.head.period.opened_at != self.view.head.period.opened_at {
+            self.seen.push("tenants' periods");
         }
         self.keep_budget(&before);
         self.check_sums()?;
         if let (Command::Want(account, want), Reply::Grant(grant)) = (&asked, &answered) {
             let asked = Asked { account: *account, want, grant, before: &before };
             self.check_answer(&asked)?;
+            self.seen.push(if grant.short.is_some() { "pools were short" } else { "pools answered" });
+            self.seen.extend(grant.rate.is_some().then_some("pools had no permits"));
             if let Some(permits) = &grant.permits {
                 let issued = self.issued.entry(*account).or_default();
                 *issued = (issued.0 + permits.requests, issued.1 + permits.tokens);
@@ -133,7 +142,7 @@ impl PoolBooks {
             return Err(format!("{account} was granted {new} of {budget}, and others have {others}"));
         }
         let told = if want.epoch >= known_epoch { want.used.get() } else { i64::MIN };
-        let needed = want.target.get().max(told);
+        let needed = want.least.get().max(told);
         let fits = others + old.max(needed) <= budget.get();
         if grant.short.is_some() && fits && want.period_opened_at == period {
             return Err(format!(

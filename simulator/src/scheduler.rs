@@ -3,11 +3,9 @@
 use crate::platform::SimulatedPlatform;
 use crate::world::{CRON, World};
 use std::rc::Rc;
-use store::tenant_pools;
 
 /// Between two runs; sometimes two run at once.
 const EVERY_MS: u64 = 300_000;
-const POOLS_MAX: i64 = 10;
 
 pub async fn schedule(world: Rc<World>) {
     while world.at_work.get() > 0 {
@@ -31,15 +29,6 @@ pub fn run_once(world: &Rc<World>) {
         if summary.all_failures() > 0 && all_is_well {
             witness.violated(None, format!("the scheduler fails, though all is well: {summary:?}"));
         }
-        push_to_pools(&platform).await;
     };
     world.executor.spawn(CRON, Box::pin(run));
-}
-
-/// Pools that have not acknowledged their limits.
-async fn push_to_pools(platform: &SimulatedPlatform) {
-    for tenant in tenant_pools::page(platform, "", POOLS_MAX).await.unwrap_or_default() {
-        // What does not arrive stays pending.
-        let _ = tenant_pools::push(platform, &tenant).await;
-    }
 }

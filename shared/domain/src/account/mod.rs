@@ -318,7 +318,7 @@ fn decide(state: &mut AccountState, command: Command, now: Timestamp, events: &m
         notices::raise(&mut state.head, &configuration, now, events);
     }
     if state.head.closed {
-        tenant_share::give_all_back(&mut state.head, &configuration, events);
+        tenant_share::give_all_back(&mut state.head, &configuration, now, events);
     }
     reply
 }
@@ -344,7 +344,9 @@ fn obey(
         Command::Inspect => balance(state, configuration),
         Command::Wake => Reply::Done,
         Command::GiveBack => match &configuration.pool {
-            Some(pool) => Reply::GivesBack(Box::new(tenant_share::give_back(&mut state.head, pool, events))),
+            Some(pool) => {
+                Reply::GivesBack(Box::new(tenant_share::give_back(&mut state.head, pool, now, events)))
+            }
             None => Reply::Unknown,
         },
         Command::Authorize(key) => match reserve::authorize(&state.head, configuration, Some(&key), now) {

@@ -171,10 +171,11 @@ impl TenantShare {
 
     /// Lowers the figure to what is needed. The pool learns of it under a new epoch; answers to what was
     /// asked before then raise nothing any more.
-    fn give_back(&mut self) -> Want {
+    fn give_back(&mut self, now: Timestamp) -> Want {
         self.granted = self.granted.min(self.needed().at_least_zero());
         self.epoch = self.epoch.saturating_add(1);
-        Want { gives_back: true, spare: NanoEur::ZERO, ..self.want(NanoEur::ZERO, 0, false, false) }
+        let over = self.is_over(now);
+        Want { gives_back: true, spare: NanoEur::ZERO, ..self.want(NanoEur::ZERO, 0, false, over) }
     }
 
     /// Permits that can be used now.
@@ -201,18 +202,23 @@ pub(super) fn begin(head: &mut Head, configuration: &Configuration, now: Timesta
 }
 
 /// Gives back what is not needed.
-pub(super) fn give_back(head: &mut Head, pool: &PoolTerms, events: &mut Vec<Event>) -> Want {
-    let want = head.tenant.give_back();
+pub(super) fn give_back(head: &mut Head, pool: &PoolTerms, now: Timestamp, events: &mut Vec<Event>) -> Want {
+    let want = head.tenant.give_back(now);
     events.push(Event::Pool(pool.name.clone(), Box::new(want.clone())));
     want
 }
 
 /// A closed account keeps nothing once its last call has ended.
-pub(super) fn give_all_back(head: &mut Head, configuration: &Configuration, events: &mut Vec<Event>) {
+pub(super) fn give_all_back(
+    head: &mut Head,
+    configuration: &Configuration,
+    now: Timestamp,
+    events: &mut Vec<Event>,
+) {
     let Some(pool) = &configuration.pool else { return };
     let share = &head.tenant;
     if head.open_holds == 0 && share.granted > share.used.at_least_zero() {
-        give_back(head, pool, events);
+        give_back(head, pool, now, events);
     }
 }
 

@@ -387,6 +387,81 @@ fn an_account_whose_clock_is_ahead_of_the_pools_stays_in_the_pools_period() {
 }
 
 #[test]
+fn p01_an_account_whose_clock_is_ahead_does_not_give_back_what_it_needs() {
+    let mut tenant = Tenant::with_budget(2, 1_000);
+    let spent = tenant.call(0, 300).unwrap();
+    tenant.settle(0, spent, 300);
+    tenant.call(0, 300).unwrap();
+    let ends_at = tenant.pool.head.period.ends_at;
+    tenant.now = ends_at;
+    tenant.tell(0, account::Command::GiveBack);
+    tenant.now = ends_at.minus(SECOND);
+    for (account, want) in core::mem::take(&mut tenant.to_pool) {
+        tenant.want(account, &want);
+    }
+    assert_eq!(tenant.pool.head.period.committed, nano(600));
+    budget_refusal(tenant.call(1, 401).unwrap_err());
+    tenant.check(1_000, 0);
+}
+
+#[test]
+fn p15_what_a_period_that_is_over_needed_refuses_nothing_in_the_next() {
+    let mut tenant = Tenant::with_budget(1, 1_000);
+    tenant.call(0, 900).unwrap();
+    let ends_at = tenant.pool.head.period.ends_at;
+    tenant.now = ends_at.minus(SECOND);
+    let mut reserve = tenant.next_call(500);
+    let account::Reply::NeedsGrant(needs) =
+        tenant.tell(0, account::Command::Reserve(Box::new(reserve.clone())))
+    else {
+        panic!("100 of 1,000 are left")
+    };
+    // The pool's clock is ahead: it counts 1,400 as wanted of a period in which nothing was spent.
+    tenant.now = ends_at;
+    let grant = tenant.want(0, &needs.want);
+    assert!(grant.short.is_some());
+    reserve.grant = Some(Box::new(grant));
+    tenant.now = ends_at.minus(SECOND);
+    let account::Reply::NeedsGrant(needs) = tenant.tell(0, account::Command::Reserve(Box::new(reserve)))
+    else {
+        panic!("the new period has room for it")
+    };
+    assert_eq!((needs.want.period_opened_at, needs.want.target), (ends_at, nano(500)));
+}
+
+#[test]
+fn p16_a_call_that_is_clamped_for_money_needs_its_permit_all_the_same() {
+    let rates = RateLimits { requests_per_minute: Some(10), tokens_per_minute: None };
+    let mut tenant = Tenant::new(1, Some(1_000), rates);
+    let mut clamped = Reserve { clamp: true, ..tenant.next_call(10) };
+    clamped.worst_case.output = 5_000;
+    let grant = Grant {
+        permits: None,
+        ..tenant.want(0, &Want { partial: true, least: nano(5_010), ..Want::default() })
+    };
+    assert!(grant.short.is_some());
+    clamped.grant = Some(Box::new(grant));
+    let reply = tenant.tell(0, account::Command::Reserve(Box::new(clamped)));
+    assert!(matches!(&reply, account::Reply::NeedsGrant(needs) if needs.want.requests == 1), "{reply:?}");
+}
+
+#[test]
+fn credits_are_nothing_that_is_asked_back() {
+    let mut tenant = Tenant::with_budget(2, 1_000);
+    let spent = tenant.call(0, 1_000).unwrap();
+    tenant.settle(0, spent, 1_000);
+    let account::Reply::GivesBack(told) = tenant.tell(0, account::Command::GiveBack) else {
+        panic!("a pool")
+    };
+    tenant.want(0, &told);
+    let credit =
+        Want { used: nano(-50), period_opened_at: tenant.pool.head.period.opened_at, ..Want::default() };
+    tenant.want(1, &Want { epoch: 1, ..credit });
+    tenant.set_limits(Some(500), RateLimits::default());
+    assert!(tenant.pool.part(state::RECALL).is_none(), "nobody has anything to give back");
+}
+
+#[test]
 fn p15_p16_a_tenants_rates_are_shared_and_refused_by_name() {
     let rates = RateLimits { requests_per_minute: Some(10), tokens_per_minute: Some(500) };
     let mut tenant = Tenant::new(4, None, rates);

@@ -183,6 +183,16 @@ fn p27_each_share_of_a_budget_is_told_once_per_period() {
 }
 
 #[test]
+fn p27_a_call_that_ran_out_is_told_of_when_it_is_charged() {
+    let mut ledger = Ledger::with_budget(100);
+    reserved(ledger.apply(reserve(1, 60, 0)));
+    ledger.apply(checkpoint(1, 60, 0));
+    ledger.later(HOUR).apply(Command::Wake);
+    let told: Vec<_> = ledger.notices.iter().map(|notice| notice.percent).collect();
+    assert_eq!(told, [50]);
+}
+
+#[test]
 fn an_account_that_repeats_overruns_reserves_more() {
     let mut ledger = Ledger::with_budget(100_000);
     for id in 1..=2 {
