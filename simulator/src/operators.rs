@@ -148,7 +148,6 @@ async fn hold(
         grant: None,
         asked: 0,
         amount: Some(amount),
-        asked: 0,
     };
     for _ in 0..GRANTS_MAX {
         let command = Command::Reserve(Box::new(reserve.clone()));
