@@ -1,0 +1,323 @@
+//! What a pool promises, one by one.
+
+use super::*;
+
+#[test]
+fn p01_p15_a_tenants_budget_admits_exactly_what_it_pays() {
+    let mut tenant = Tenant::with_budget(20, 1_000);
+    let mut admitted = 0;
+    for call in 0..200 {
+        match tenant.call(call % 20, 100) {
+            Ok(_) => admitted += 1,
+            Err(refusal) => {
+                let refusal = budget_refusal(refusal);
+                assert_eq!(refusal.figures.source, LimitSource::Tenant);
+                assert_eq!(refusal.figures.limit, nano(1_000));
+            }
+        }
+        tenant.check(1_000, 0);
+    }
+    assert_eq!(admitted, 10);
+}
+
+#[test]
+fn what_one_account_does_not_need_another_gets() {
+    let mut tenant = Tenant::with_budget(2, 1_000);
+    let first = tenant.call(0, 900).unwrap();
+    tenant.settle(0, first, 10);
+    // 890 lie idle at the first account; the second gets them at its first call.
+    let second = tenant.call(1, 950).unwrap();
+    tenant.settle(1, second, 950);
+    assert_eq!(tenant.balance().used, nano(10), "the second has not told yet");
+    let refusal = budget_refusal(tenant.call(0, 41).unwrap_err());
+    assert_eq!((refusal.figures.used, refusal.affordable_output), (nano(960), None));
+    tenant.call(0, 40).unwrap();
+}
+
+#[test]
+fn p06_an_account_that_its_pool_never_answered_admits_nothing() {
+    let mut tenant = Tenant::with_budget(1, 1_000);
+    let call = tenant.next_call(1);
+    let reply = tenant.tell(0, account::Command::Reserve(Box::new(call)));
+    assert!(matches!(reply, account::Reply::NeedsGrant(_)));
+    assert_eq!(tenant.accounts[0].head.open_holds, 0);
+}
+
+#[test]
+fn a_pool_that_nobody_configured_grants_nothing() {
+    let mut pool = PoolState::default();
+    let want = Command::Want(id_of(0), Box::new(Want { least: nano(1), target: nano(1), ..Want::default() }));
+    assert_eq!(TenantPool::step(&mut pool, want, START).reply, Reply::NotConfigured);
+    assert!(!pool.has_changes());
+}
+
+#[test]
+fn p14_accounts_that_have_not_heard_that_the_budget_is_gone_go_on() {
+    let mut tenant = Tenant::with_budget(2, 100);
+    tenant.call(0, 100).unwrap();
+    budget_refusal(tenant.call(1, 100).unwrap_err());
+    tenant.set_limits(None, RateLimits::default());
+    for account in [0, 1, 0, 1] {
+        tenant.call(account, 100).unwrap();
+        tenant.check(i64::MAX, 0);
+    }
+    // What was granted meanwhile counts against a budget that is set again.
+    tenant.set_limits(Some(600), RateLimits::default());
+    tenant.call(0, 100).unwrap();
+    budget_refusal(tenant.call(1, 100).unwrap_err());
+    tenant.check(600, 0);
+}
+
+#[test]
+fn p14_a_lowered_budget_recalls_what_is_not_needed() {
+    let mut tenant = Tenant::with_budget(50, 1_000_000);
+    for account in 0..50 {
+        let id = tenant.call(account, 100).unwrap();
+        tenant.settle(account, id, 100);
+    }
+    assert!(tenant.balance().leased > nano(5_000));
+    tenant.set_limits(Some(5_100), RateLimits::default());
+    for _ in 0..3 {
+        for account in core::mem::take(&mut tenant.recalled) {
+            let account = (0..50).find(|other| id_of(*other) == account).unwrap();
+            tenant.tell(account, account::Command::GiveBack);
+        }
+        for (account, want) in core::mem::take(&mut tenant.to_pool) {
+            tenant.want(account, &want);
+        }
+        tenant.now = tenant.now.plus(SECOND);
+        tenant.ask_pool(Command::Wake);
+    }
+    let balance = tenant.balance();
+    assert_eq!((balance.used, balance.leased, balance.over), (nano(5_000), nano(0), nano(0)));
+    tenant.call(7, 100).unwrap();
+    budget_refusal(tenant.call(8, 100).unwrap_err());
+}
+
+#[test]
+fn p13_a_new_period_begins_with_the_whole_budget_and_old_holds_end_in_the_old_one() {
+    let mut tenant = Tenant::with_budget(2, 1_000);
+    let old = tenant.call(0, 600).unwrap();
+    tenant.now = tenant.pool.head.period.ends_at;
+    let new = tenant.call(1, 1_000).unwrap();
+    tenant.settle(0, old, 600);
+    budget_refusal(tenant.call(0, 1).unwrap_err());
+    tenant.settle(1, new, 900);
+    // Who has just been asked for what it does not need is left alone for a second.
+    budget_refusal(tenant.call(0, 100).unwrap_err());
+    tenant.now = tenant.now.plus(SECOND);
+    tenant.call(0, 100).unwrap();
+    tenant.check(1_000, 0);
+}
+
+#[test]
+fn an_account_whose_clock_is_ahead_of_the_pools_stays_in_the_pools_period() {
+    let mut tenant = Tenant::with_budget(1, 1_000);
+    tenant.call(0, 600).unwrap();
+    let ends_at = tenant.pool.head.period.ends_at;
+    let call = tenant.next_call(500);
+    let mut reserve = Reserve { valid_until: ends_at.plus(10 * SECOND), ..call };
+    tenant.now = ends_at;
+    let account::Reply::NeedsGrant(needs) =
+        tenant.tell(0, account::Command::Reserve(Box::new(reserve.clone())))
+    else {
+        panic!("the period may be over")
+    };
+    tenant.now = ends_at.minus(SECOND);
+    let grant = tenant.want(0, &needs.want);
+    tenant.now = ends_at;
+    reserve.grant = Some(Box::new(grant));
+    let account::Reply::NeedsGrant(needs) =
+        tenant.tell(0, account::Command::Reserve(Box::new(reserve.clone())))
+    else {
+        panic!("the present period's lease does not cover it")
+    };
+    tenant.now = ends_at.minus(SECOND);
+    let grant = tenant.want(0, &needs.want);
+    reserve.grant = Some(Box::new(grant));
+    tenant.now = ends_at;
+    let account::Reply::Refused(refusal) = tenant.tell(0, account::Command::Reserve(Box::new(reserve)))
+    else {
+        panic!("it does not fit")
+    };
+    assert_eq!(budget_refusal(refusal).figures.source, LimitSource::Tenant);
+}
+
+#[test]
+fn p01_an_account_whose_clock_is_ahead_does_not_give_back_what_it_needs() {
+    let mut tenant = Tenant::with_budget(2, 1_000);
+    let spent = tenant.call(0, 300).unwrap();
+    tenant.settle(0, spent, 300);
+    tenant.call(0, 300).unwrap();
+    let ends_at = tenant.pool.head.period.ends_at;
+    tenant.now = ends_at;
+    tenant.tell(0, account::Command::GiveBack);
+    tenant.now = ends_at.minus(SECOND);
+    for (account, want) in core::mem::take(&mut tenant.to_pool) {
+        tenant.want(account, &want);
+    }
+    assert_eq!(tenant.pool.head.period.committed, nano(600));
+    budget_refusal(tenant.call(1, 401).unwrap_err());
+    tenant.check(1_000, 0);
+}
+
+#[test]
+fn p15_what_a_period_that_is_over_needed_refuses_nothing_in_the_next() {
+    let mut tenant = Tenant::with_budget(1, 1_000);
+    tenant.call(0, 900).unwrap();
+    let ends_at = tenant.pool.head.period.ends_at;
+    tenant.now = ends_at.minus(SECOND);
+    let mut reserve = tenant.next_call(500);
+    let account::Reply::NeedsGrant(needs) =
+        tenant.tell(0, account::Command::Reserve(Box::new(reserve.clone())))
+    else {
+        panic!("100 of 1,000 are left")
+    };
+    // The pool's clock is ahead: it counts 1,400 as wanted of a period in which nothing was spent.
+    tenant.now = ends_at;
+    let grant = tenant.want(0, &needs.want);
+    assert!(grant.short.is_some());
+    reserve.grant = Some(Box::new(grant));
+    tenant.now = ends_at.minus(SECOND);
+    let account::Reply::NeedsGrant(needs) = tenant.tell(0, account::Command::Reserve(Box::new(reserve)))
+    else {
+        panic!("the new period has room for it")
+    };
+    assert_eq!((needs.want.period_opened_at, needs.want.target), (ends_at, nano(500)));
+}
+
+#[test]
+fn p16_a_call_that_is_clamped_for_money_needs_its_permit_all_the_same() {
+    let rates = RateLimits { requests_per_minute: Some(10), tokens_per_minute: None };
+    let mut tenant = Tenant::new(1, Some(1_000), rates);
+    let mut clamped = Reserve { clamp: true, ..tenant.next_call(10) };
+    clamped.worst_case.output = 5_000;
+    let grant = Grant {
+        permits: None,
+        ..tenant.want(0, &Want { partial: true, least: nano(5_010), ..Want::default() })
+    };
+    assert!(grant.short.is_some());
+    clamped.grant = Some(Box::new(grant));
+    let reply = tenant.tell(0, account::Command::Reserve(Box::new(clamped)));
+    assert!(matches!(&reply, account::Reply::NeedsGrant(needs) if needs.want.requests == 1), "{reply:?}");
+}
+
+#[test]
+fn credits_are_nothing_that_is_asked_back() {
+    let mut tenant = Tenant::with_budget(2, 1_000);
+    let spent = tenant.call(0, 1_000).unwrap();
+    tenant.settle(0, spent, 1_000);
+    let account::Reply::GivesBack(told) = tenant.tell(0, account::Command::GiveBack) else {
+        panic!("a pool")
+    };
+    tenant.want(0, &told);
+    let credit =
+        Want { used: nano(-50), period_opened_at: tenant.pool.head.period.opened_at, ..Want::default() };
+    tenant.want(1, &Want { epoch: 1, ..credit });
+    tenant.set_limits(Some(500), RateLimits::default());
+    assert!(tenant.pool.part(state::RECALL).is_none(), "nobody has anything to give back");
+}
+
+#[test]
+fn p15_p16_a_tenants_rates_are_shared_and_refused_by_name() {
+    let rates = RateLimits { requests_per_minute: Some(10), tokens_per_minute: Some(500) };
+    let mut tenant = Tenant::new(4, None, rates);
+    let mut admitted = 0;
+    for call in 0..40 {
+        match tenant.call(call % 4, 1) {
+            Ok(_) => admitted += 1,
+            Err(Refusal::Rate(refusal)) => {
+                assert_eq!(
+                    (refusal.source, refusal.kind, refusal.limit),
+                    (LimitSource::Tenant, RateKind::Requests, 10)
+                );
+            }
+            Err(other) => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(admitted, 10);
+    let mut tenant = Tenant::new(2, None, rates);
+    tenant.call(0, 400).unwrap();
+    let Err(Refusal::Rate(refusal)) = tenant.call(1, 200) else { panic!("600 of 500 tokens") };
+    assert_eq!(refusal.kind, RateKind::Tokens);
+    // The first account was given a few more than it needed.
+    assert!((12_000..12_400).contains(&refusal.retry_after_ms), "{}", refusal.retry_after_ms);
+}
+
+#[test]
+fn p27_a_tenants_notices_are_raised_once_per_period() {
+    let mut tenant = Tenant::with_budget(3, 1_000);
+    for call in 0..100 {
+        if let Ok(id) = tenant.call(call % 3, 10) {
+            tenant.settle(call % 3, id, 10);
+        }
+        tenant.now = tenant.now.plus(SECOND);
+    }
+    tenant.call(0, 10).unwrap_err();
+    let percents: Vec<u8> = tenant.notices.iter().map(|notice| notice.percent).collect();
+    assert_eq!(percents, [50, 80, 95, 100]);
+    assert!(tenant.notices.iter().all(|notice| notice.source == LimitSource::Tenant));
+}
+
+/// The figure that docs/decisions quotes: run with `--nocapture`.
+#[test]
+fn ten_thousand_active_users_rarely_meet_at_their_pool() {
+    let users = 10_000;
+    let mut tenant = Tenant::with_budget(users, 1_000_000_000_000);
+    let before = tenant.pool_steps;
+    let mut requests = 0;
+    for round in 0..32 {
+        for user in 0..users {
+            let id = tenant.call(user, 1_000 + (user as u64 * 7 + round) % 500).unwrap();
+            tenant.settle(user, id, 200);
+            requests += 1;
+        }
+    }
+    let per_thousand = (tenant.pool_steps - before) * 1_000 / requests;
+    println!("{per_thousand} pool calls per 1,000 requests");
+    assert!(per_thousand <= 40, "{per_thousand}");
+}
+
+/// Calls that wait together: each round all of them reserve, then all ask the pool.
+fn rounds_until_answered(tenant: &mut Tenant, account: usize, calls: usize, tokens: u64) -> (usize, usize) {
+    let mut waiting: Vec<Reserve> = (0..calls).map(|_| tenant.next_call(tokens)).collect();
+    let mut admitted = 0;
+    for round in 0..10 {
+        let mut asking = Vec::new();
+        for call in core::mem::take(&mut waiting) {
+            match tenant.tell(account, account::Command::Reserve(Box::new(call.clone()))) {
+                account::Reply::Reserved(_) => admitted += 1,
+                account::Reply::NeedsGrant(needs) => asking.push((call, needs.want)),
+                account::Reply::Refused(_) => {}
+                other => panic!("{other:?}"),
+            }
+        }
+        if asking.is_empty() {
+            return (admitted, round);
+        }
+        for (call, want) in asking {
+            let grant = Some(Box::new(tenant.want(account, &want)));
+            waiting.push(Reserve { grant, asked: call.asked + 1, ..call });
+        }
+        // Answers come in any order.
+        waiting.reverse();
+    }
+    panic!("still waiting after ten rounds");
+}
+
+#[test]
+fn p01_a_thousand_calls_that_wait_together_are_all_answered_within_ten_rounds() {
+    for affordable in [10, 700, 1_000] {
+        let mut tenant = Tenant::with_budget(1, affordable * 100);
+        let (admitted, rounds) = rounds_until_answered(&mut tenant, 0, 1_000, 100);
+        assert_eq!(admitted, usize::try_from(affordable).unwrap(), "{rounds} rounds");
+    }
+}
+
+#[test]
+fn p16_permits_that_arrive_out_of_order_count_once_each() {
+    let rates = RateLimits { requests_per_minute: Some(20), tokens_per_minute: None };
+    let mut tenant = Tenant::new(1, None, rates);
+    let (admitted, _) = rounds_until_answered(&mut tenant, 0, 100, 1);
+    assert_eq!(admitted, 20);
+}
