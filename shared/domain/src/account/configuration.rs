@@ -191,7 +191,8 @@ pub(super) fn configure(
     let mut new = command.configuration;
     let current = state.configuration();
     if current.is_none_or(|current| new.version > current.version) {
-        let had_pool = current.is_some_and(|current| current.pool.is_some());
+        let leased = |current: &Configuration| current.pool.as_ref().is_some_and(|pool| pool.money);
+        let had_budget = current.is_some_and(leased);
         let surplus = new.keys.len().saturating_sub(KEYS_MAX);
         new.keys.drain(..surplus);
         state.head.enter_period(&new, now);
@@ -201,7 +202,7 @@ pub(super) fn configure(
             new.keys.clear();
         }
         key_meter::forget_others(state, &new.keys);
-        if !had_pool {
+        if !had_budget {
             tenant_share::begin(&mut state.head, &new, now, events);
         }
         state.put(state::CONFIGURATION, Part::Configuration(Box::new(new)));

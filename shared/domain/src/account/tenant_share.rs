@@ -60,15 +60,7 @@ impl TenantShare {
         if period > self.opened_at || (!self.confirmed && period != self.opened_at) {
             // Reports may have been charged in it before it was known here.
             let used = charged_since(period);
-            *self = Self {
-                opened_at: period,
-                used,
-                epoch: self.epoch,
-                permits: self.permits,
-                taken: core::mem::take(&mut self.taken),
-                forgotten: self.forgotten,
-                ..Self::default()
-            };
+            *self = Self { used, ..self.in_period(period) };
         }
         if period == self.opened_at {
             self.confirmed = true;
@@ -85,6 +77,18 @@ impl TenantShare {
                 requests: new.requests.saturating_add(requests),
                 tokens: new.tokens.saturating_add(tokens),
             };
+        }
+    }
+
+    /// As at the start of a period. Permits are of no period.
+    fn in_period(&mut self, opened_at: Timestamp) -> Self {
+        Self {
+            opened_at,
+            epoch: self.epoch,
+            permits: self.permits,
+            taken: core::mem::take(&mut self.taken),
+            forgotten: self.forgotten,
+            ..Self::default()
         }
     }
 
@@ -190,9 +194,8 @@ pub(super) fn begin(head: &mut Head, configuration: &Configuration, now: Timesta
     let Some(pool) = &configuration.pool else { return };
     let opened_at = pool.period.last_boundary(now);
     if head.tenant.opened_at < opened_at {
-        let epoch = head.tenant.epoch;
-        head.tenant = TenantShare { opened_at, epoch, ..TenantShare::default() };
-        head.tenant.ends_at = pool.period.next_boundary(now);
+        let ends_at = pool.period.next_boundary(now);
+        head.tenant = TenantShare { ends_at, ..head.tenant.in_period(opened_at) };
     }
     let charged = head.charged_since(head.tenant.opened_at);
     head.tenant.used = head.tenant.used.max(charged);
