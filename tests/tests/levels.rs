@@ -175,7 +175,7 @@ async fn p09_a_client_that_leaves_is_billed_at_every_level() {
     }
     assert!(0 < cost && cost < hold);
     assert_eq!(user.money().await.used, cost);
-    // What they did not use is free again, for the key, the user and the tenant alike; one call more is too many.
+    // What they did not use is free again, for the key, the user and the tenant alike.
     scene.upstream().always(MODEL, Completion::words(5).bills(20, 50));
     let paid = key.chat(&body).send().await.expect(200);
     assert!(!paid.text().is_empty());

@@ -43,11 +43,11 @@ pub async fn reserve(
     let name = account.to_string();
     let mut repeated = false;
     for _ in 0..GRANTS_MAX {
-        let reserve = Command::Reserve(Box::new(command.clone()));
-        let reply = match platform.apply::<Account>(&name, reserve.clone()).await {
+        let reserve = || Command::Reserve(Box::new(command.clone()));
+        let reply = match platform.apply::<Account>(&name, reserve()).await {
             Err(error) if error.kind == PlatformErrorKind::Unavailable && !repeated => {
                 repeated = true;
-                platform.apply::<Account>(&name, reserve).await
+                platform.apply::<Account>(&name, reserve()).await
             }
             answer => answer,
         };
