@@ -183,14 +183,7 @@ impl Filled {
     }
 
     fn plan(&self, sql: &str) -> Vec<String> {
-        let number = |after: &str| {
-            after.chars().take_while(char::is_ascii_digit).collect::<String>().parse::<usize>().unwrap()
-        };
-        let parameters = sql.split('?').skip(1).map(number).max().unwrap_or(0);
-        let sql: &'static str = format!("EXPLAIN QUERY PLAN {sql}").leak();
-        let statement = (0..parameters).fold(Statement::new(sql), |statement, _| statement.bind("[]"));
-        let rows = block_on(self.scene.platform.query(statement)).unwrap();
-        rows.iter().map(|row| row.text("detail").unwrap().to_owned()).collect()
+        self.scene.platform.query_plan(sql)
     }
 }
 

@@ -63,6 +63,20 @@ impl MemoryPlatform {
             .unwrap_or_else(|error| panic!("{error}: {sql}"));
     }
 
+    /// The steps of SQLite's plan for a statement, whatever its parameters.
+    ///
+    /// # Panics
+    /// If SQLite refuses.
+    pub fn query_plan(&self, sql: &str) -> Vec<String> {
+        let connection = self.0.database.connection.borrow();
+        let mut explained = connection
+            .prepare(&format!("EXPLAIN QUERY PLAN {sql}"))
+            .unwrap_or_else(|error| panic!("{error}: {sql}"));
+        let parameters = vec!["[]"; explained.parameter_count()];
+        let steps = explained.query_map(params_from_iter(parameters), |row| row.get("detail"));
+        steps.and_then(Iterator::collect).unwrap_or_else(|error| panic!("{error}: {sql}"))
+    }
+
     fn reach_database(&self) -> Result<&RefCell<Connection>, PlatformError> {
         if self.0.database.down.get() {
             return Err(PlatformError::unavailable("the test took the database down"));
