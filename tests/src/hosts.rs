@@ -4,7 +4,7 @@ use crate::client::Client;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use xtask::local::{DevFacts, ExtraWorker, LocalHost, Options};
+use xtask::local::{DevFacts, ExtraWorker, HostKind, LocalHost, Options};
 use xtask::secrets::{self, Secrets};
 use xtask::seed::UpstreamEnv;
 
@@ -19,8 +19,8 @@ impl Host {
     /// Starts the whole product on a fresh state, with an OpenAI-compatible provider at `upstream_base_url`.
     pub fn start(upstream_base_url: &str) -> Self {
         let wanted = std::env::var("TEST_HOST").unwrap_or_else(|_| "workers".into());
-        assert_eq!(wanted, "workers", "TEST_HOST: only `workers` is known");
-        Self::start_with(options(upstream_base_url))
+        let host = HostKind::parse(&wanted).unwrap_or_else(|error| panic!("TEST_HOST: {error}"));
+        Self::start_with(Options { host, ..options(upstream_base_url) })
     }
 
     /// The same on Workers, with a worker beside it that passes every request on to the provider.

@@ -1,5 +1,6 @@
 //! `cargo xtask test`: everything that must hold before a change is merged, cheapest first.
 
+use crate::local::HostKind;
 use crate::paths::{self, FUNCTIONS};
 use crate::process::{self, cargo, program, step};
 use crate::{build, setup, test_list, tracked_secrets};
@@ -14,7 +15,7 @@ pub fn run(filter: Option<&str>) -> Result<()> {
     }
     let mut native = cargo(&["test", "--quiet", "--workspace", "--exclude", "tests"]);
     check("native tests", native.args(filter))?;
-    build::build()?;
+    build::build(HostKind::Workers)?;
     let mut black_box = cargo(&["test", "--quiet", "--package", "tests"]);
     black_box.args(filter).env("NODE", paths::node()).env("PYTHON", paths::python());
     check("black-box tests on workerd", &mut black_box)?;

@@ -18,6 +18,8 @@ mod routes;
 mod tenant_pool;
 mod upstream;
 
+#[cfg(target_os = "wasi")]
+mod on_spin;
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]
 mod on_workers;
 
