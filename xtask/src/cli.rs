@@ -21,7 +21,7 @@ cargo xtask test [filter]
     Formatting, lints, licences, secrets in tracked files, native tests, WASM builds, black-box tests.
     With a filter: only the tests whose names contain it.
       --list           name the tests, by the promise they prove
-cargo xtask bench [arguments]
+cargo xtask bench [--host workers|spin] [arguments]
     Requests per second, latency and CPU against a bare pass-through on the same runtime.
 cargo xtask build [--host workers|spin]
     The release WASM of all functions, shrunk and bundled for Workers, or as components for Spin, with its sizes.
@@ -56,7 +56,7 @@ fn run(mut arguments: Arguments) -> Result<()> {
         Some("build") => {
             let host = host_of(&mut arguments)?;
             refuse_rest(arguments)?;
-            setup::setup(setup::Scope::Run)?;
+            setup::setup(setup::Scope::to_run(host))?;
             build::build(host)
         }
         Some("dev") => {
@@ -90,9 +90,10 @@ fn host_of(arguments: &mut Arguments) -> Result<HostKind> {
     host.as_deref().map_or(Ok(HostKind::default()), HostKind::parse)
 }
 
-fn bench(arguments: Arguments) -> Result<()> {
-    setup::setup(setup::Scope::Run)?;
-    build::build(HostKind::Workers)?;
+fn bench(mut arguments: Arguments) -> Result<()> {
+    let host = host_of(&mut arguments)?;
+    setup::setup(setup::Scope::to_run(host))?;
+    build::build(host)?;
     let mut command = process::cargo(&[
         "run",
         "--quiet",
@@ -104,6 +105,7 @@ fn bench(arguments: Arguments) -> Result<()> {
         "bench",
         "--",
     ]);
+    command.env("TEST_HOST", host.name());
     process::run(command.args(arguments.finish()).current_dir(paths::root()))
 }
 

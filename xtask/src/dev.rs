@@ -28,7 +28,7 @@ pub fn run(options: Options) -> Result<()> {
     // Both can be wrong from the start: say so before minutes of building.
     let state = StateFolder::claim(&options.state)?;
     require_free(options.port)?;
-    setup::setup(setup::Scope::Run)?;
+    setup::setup(setup::Scope::to_run(options.host))?;
     build::build(options.host)?;
     if options.fresh {
         state.wipe()?;

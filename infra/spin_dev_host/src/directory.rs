@@ -62,7 +62,7 @@ fn to_sql(value: &serde_json::Value) -> Result<SqlValue> {
 pub fn outbox(file: &Path) -> Result<serde_json::Value> {
     let database = Connection::open(file)?;
     let mut statement = database.prepare("SELECT * FROM outbox_mails ORDER BY at DESC LIMIT 100")?;
-    let columns: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+    let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
     let mut rows = statement.query([])?;
     let mut mails = Vec::new();
     while let Some(row) = rows.next()? {

@@ -74,7 +74,7 @@ fn execute(
     parameters: Vec<Value>,
 ) -> rusqlite::Result<QueryResult> {
     let mut statement = connection.prepare(statement)?;
-    let columns: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+    let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
     let mut rows = statement.query(params_from_iter(parameters.into_iter().map(to_sql)))?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {

@@ -22,17 +22,19 @@ mod server;
 
 use anyhow::{Context, Result, bail};
 use instance::{App, Ready};
+use manifest::Granted;
 use outbound::Allowed;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use server::Server;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines, Stdin};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Semaphore;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -44,7 +46,17 @@ struct Run {
     vars: BTreeMap<String, String>,
     test_hooks: Option<String>,
     dev_routes: bool,
+    extra_workers: Vec<ExtraWorker>,
     seed: Vec<directory::Statement>,
+}
+
+/// A component beside the product, on a port of its own; it may call everything, and has its variables.
+#[derive(Deserialize)]
+struct ExtraWorker {
+    name: String,
+    script: PathBuf,
+    port: u16,
+    vars: BTreeMap<String, String>,
 }
 
 #[tokio::main]
@@ -110,10 +122,40 @@ async fn start(run: Run) -> Result<(Arc<Server>, Value)> {
         cron_secret: values.get("cron_secret").cloned().unwrap_or_default(),
     });
     tokio::spawn(server.clone().listen(listener));
-    let ports = json!({ "front": port });
+    let mut ports = json!({ "front": port });
+    for extra in &run.extra_workers {
+        ports[&extra.name] = start_extra(&engine, extra, &folder, &room).await?.into();
+    }
     let ready =
         json!({ "ready": true, "workerd_pid": std::process::id(), "ports": ports, "migrations": migrations });
     Ok((server, ready))
+}
+
+async fn start_extra(
+    engine: &wasmtime::Engine,
+    extra: &ExtraWorker,
+    folder: &Path,
+    room: &Arc<Semaphore>,
+) -> Result<u16> {
+    let granted = Granted {
+        name: extra.name.clone(),
+        wasm: extra.script.clone(),
+        databases: Vec::new(),
+        hosts: Vec::new(),
+        variables: extra
+            .vars
+            .iter()
+            .map(|(name, value)| (name.to_ascii_lowercase(), value.clone()))
+            .collect(),
+    };
+    let app = App { granted, hosts: vec![Allowed::parse("*://*:*")?], folder: folder.to_owned() };
+    let components = BTreeMap::from([(extra.name.clone(), Ready::new(engine, app, room.clone())?)]);
+    let routes = vec![("/...".to_owned(), extra.name.clone())];
+    let server = Server { components, routes, dev_routes: None, cron_secret: String::new() };
+    let listener = TcpListener::bind(("127.0.0.1", extra.port)).await?;
+    let port = listener.local_addr()?.port();
+    tokio::spawn(Arc::new(server).listen(listener));
+    Ok(port)
 }
 
 async fn obey(server: &Server, lines: &mut Lines<BufReader<Stdin>>) -> Result<()> {

@@ -53,7 +53,7 @@ pub(crate) async fn deliver<M: StateMachine>(
     name: &str,
 ) -> Result<(), PlatformError> {
     if let Some(hooks) = platform.hooks() {
-        hooks.fault(name).await?;
+        hooks.fault(name, || ()).await?;
     }
     let database = platform.ledger()?;
     for _ in 0..BATCHES_MAX {

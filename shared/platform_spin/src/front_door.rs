@@ -2,21 +2,29 @@
 
 use crate::executor::{self, Tasks, sleep};
 use crate::outgoing_body::Writer;
-use crate::spin_platform::SpinPlatform;
+use crate::spin_platform::{SpinPlatform, fill_randomly, wall_clock_now};
 use crate::upstream_wasi_http::{read, read_headers, write_headers};
-use crate::{delivery, test_hooks};
+use crate::{delivery, state_rows, test_hooks};
 use bytes::{Bytes, BytesMut};
+use core::cell::RefCell;
 use core::pin::pin;
 use core::time::Duration;
-use futures_util::StreamExt;
+use domain::identity::RequestId;
 use futures_util::future::{Either, select};
 use futures_util::stream::LocalBoxStream;
-use http::{HeaderMap, Request, Response, StatusCode, Uri};
+use futures_util::{FutureExt, StreamExt};
+use http::{HeaderMap, Request, Response, Uri};
+use http_api::{Problem, ProblemShape};
 use platform::{Body, StreamError};
 use spin_sdk::http::{Fields, IncomingRequest, Method, OutgoingResponse, ResponseOutparam};
 
 /// How often a silent stream is asked whether its caller is still there: the host tells nobody.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+std::thread_local! {
+    /// Whom to answer, until somebody has.
+    static UNANSWERED: RefCell<Option<ResponseOutparam>> = const { RefCell::new(None) };
+}
 
 /// Runs `handle` on the request, sends what it answers, and finishes what is left to do: tasks, then deliveries. Of a
 /// body a byte more than `body_bytes_max` is read, so that it is seen to be too long.
@@ -27,6 +35,8 @@ pub fn serve(
     handle: impl AsyncFnOnce(&SpinPlatform, Request<Bytes>) -> Response<Body>,
 ) {
     init_log();
+    UNANSWERED.set(Some(answer_to));
+    std::panic::set_hook(Box::new(answer_for_the_dead));
     let tasks = Tasks::default();
     executor::run(async {
         let platform = SpinPlatform::new(tasks.clone()).await;
@@ -38,7 +48,7 @@ pub fn serve(
                 },
                 None => unreadable(),
             };
-            respond(response, answer_to).await;
+            respond(response).await;
         };
         tasks.run_beside(answered).await;
         tasks.run_beside(delivery::deliver_waiting(&platform)).await;
@@ -69,9 +79,7 @@ async fn incoming(request: IncomingRequest, body_bytes_max: usize) -> Option<Req
 fn uri(path_with_query: &str) -> Option<Uri> {
     let path = path_with_query.split('?').next().unwrap_or_default();
     match path.strip_suffix("/health") {
-        Some(function) if matches!(function, "/billing" | "/admin" | "/webhooks" | "/cron") => {
-            Some(Uri::from_static("/health"))
-        }
+        Some("/billing" | "/admin" | "/webhooks" | "/cron") => Some(Uri::from_static("/health")),
         _ => path_with_query.parse().ok(),
     }
 }
@@ -91,14 +99,25 @@ async fn body(request: &IncomingRequest, max: usize) -> Option<Bytes> {
 }
 
 fn unreadable() -> Response<Body> {
-    const BODY: &str = r#"{"error":{"message":"The request's body cannot be read to its end. Send it again.","type":"invalid_request_error","param":null,"code":"unreadable_body"}}"#;
-    let mut response = Response::new(Body::from(BODY));
-    *response.status_mut() = StatusCode::BAD_REQUEST;
-    response.headers_mut().insert("content-type", http::HeaderValue::from_static("application/json"));
-    response
+    let message = "The request's body cannot be read to its end. Send it again.";
+    Problem::bad_request("unreadable_body", message).render(ProblemShape::OpenAi)
 }
 
-async fn respond(response: Response<Body>, answer_to: ResponseOutparam) {
+/// A panic ends the instance: the host rolls back what was not committed, and would tell the caller nothing but that the
+/// component failed.
+fn answer_for_the_dead(panic: &std::panic::PanicHookInfo<'_>) {
+    eprintln!("ERROR {panic}");
+    let problem = if state_rows::is_deciding() { Problem::ledger_unavailable() } else { Problem::internal() };
+    let mut random = [0; 10];
+    fill_randomly(&mut random);
+    let id = RequestId::new(wall_clock_now(), &random);
+    let response = http_api::finish(id, ProblemShape::OpenAi, Err::<Response<Body>, Problem>(problem));
+    // Nothing of it waits: the body is smaller than what the host takes at once.
+    let _ = respond(response).now_or_never();
+}
+
+async fn respond(response: Response<Body>) {
+    let Some(answer_to) = UNANSWERED.take() else { return };
     let (parts, body) = response.into_parts();
     let outgoing = OutgoingResponse::new(fields(&parts.headers, &body));
     // From 100 to 599, as the type guarantees nearly.

@@ -85,11 +85,15 @@ impl SpinPlatform {
 
 impl Clock for SpinPlatform {
     fn now(&self) -> Timestamp {
-        let now = wall_clock::now();
-        let millis = i64::try_from(now.seconds).unwrap_or(i64::MAX).saturating_mul(1_000)
-            + i64::from(now.nanoseconds / 1_000_000);
-        Timestamp::from_millis(millis + self.0.hooks.as_ref().map_or(0, TestHooks::clock_offset))
+        let offset = self.0.hooks.as_ref().map_or(0, TestHooks::clock_offset);
+        Timestamp::from_millis(wall_clock_now().as_millis() + offset)
     }
+}
+
+pub(crate) fn wall_clock_now() -> Timestamp {
+    let now = wall_clock::now();
+    let seconds = i64::try_from(now.seconds).unwrap_or(i64::MAX);
+    Timestamp::from_millis(seconds.saturating_mul(1_000) + i64::from(now.nanoseconds / 1_000_000))
 }
 
 impl Timer for SpinPlatform {
@@ -100,8 +104,12 @@ impl Timer for SpinPlatform {
 
 impl Randomness for SpinPlatform {
     fn fill(&self, bytes: &mut [u8]) {
-        bytes.copy_from_slice(&get_random_bytes(bytes.len() as u64));
+        fill_randomly(bytes);
     }
+}
+
+pub(crate) fn fill_randomly(bytes: &mut [u8]) {
+    bytes.copy_from_slice(&get_random_bytes(bytes.len() as u64));
 }
 
 impl Secrets for SpinPlatform {

@@ -41,6 +41,17 @@ impl From<Error> for SqliteError {
     }
 }
 
+/// Whether it is worth waiting and trying again.
+pub(crate) trait MayBeLocked: From<SqliteError> {
+    fn is_locked(&self) -> bool;
+}
+
+impl MayBeLocked for SqliteError {
+    fn is_locked(&self) -> bool {
+        *self == Self::Locked
+    }
+}
+
 /// How much longer somebody waits for a lock.
 pub(crate) struct Patience {
     ends: Duration,
@@ -97,18 +108,23 @@ impl Database {
 
     /// Runs `work` with the database to itself, and keeps all of what it did, or nothing. `work` does not wait, so
     /// nothing else of this instance happens in the middle. It may be run again.
-    pub(crate) async fn transaction<T, E: From<SqliteError>>(
+    pub(crate) async fn transaction<T, E: MayBeLocked>(
         &self,
         patience: &mut Patience,
         mut work: impl FnMut(&Self) -> Result<T, E>,
     ) -> Result<T, E> {
-        self.execute_patiently("BEGIN IMMEDIATE", &[], patience).await?;
-        let result = work(self).and_then(|done| Ok(self.commit(patience).map(|()| done)?));
-        if result.is_err() {
-            // Where even that fails, the host has ended the transaction by itself.
-            let _ = self.execute("ROLLBACK", &[]);
+        loop {
+            self.execute_patiently("BEGIN IMMEDIATE", &[], patience).await?;
+            let result = work(self).and_then(|done| Ok(self.commit(patience).map(|()| done)?));
+            if result.is_err() {
+                // Where even that fails, the host has ended the transaction by itself.
+                let _ = self.execute("ROLLBACK", &[]);
+            }
+            match result {
+                Err(error) if error.is_locked() => patience.wait().await?,
+                other => return other,
+            }
         }
-        result
     }
 
     /// Readers that came earlier are waited for. A host that had ignored `BEGIN` fails here, and is not trusted.

@@ -6,7 +6,8 @@
 
 use crate::database_sqlite::failed;
 use crate::spin_platform::SpinPlatform;
-use crate::sqlite::{Database, Patience, SqliteError};
+use crate::sqlite::{Database, MayBeLocked, Patience, SqliteError};
+use core::cell::Cell;
 use core::fmt::Write as _;
 use core::time::Duration;
 use domain::state_machine::{PartKey, StateMachine};
@@ -46,6 +47,12 @@ pub(crate) enum StateError {
     Changed,
 }
 
+impl MayBeLocked for StateError {
+    fn is_locked(&self) -> bool {
+        matches!(self, Self::Sqlite(SqliteError::Locked))
+    }
+}
+
 impl From<StateError> for PlatformError {
     fn from(error: StateError) -> Self {
         match error {
@@ -70,13 +77,22 @@ struct Wanted {
     all: bool,
 }
 
+std::thread_local! {
+    static DECIDING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether a machine is just being stepped: a panic is the ledger's then, and nothing of the step is stored.
+pub(crate) fn is_deciding() -> bool {
+    DECIDING.get()
+}
+
 pub(crate) async fn apply<M: StateMachine>(
     platform: &SpinPlatform,
     name: &str,
     command: &M::Command,
 ) -> Result<M::Reply, PlatformError> {
     if let Some(hooks) = platform.hooks() {
-        hooks.fault(name).await?;
+        hooks.fault(name, || DECIDING.set(true)).await?;
     }
     let database = platform.ledger()?;
     let command = encode(command);
@@ -165,12 +181,15 @@ fn decide<M: StateMachine>(
         let stepped = found.resident.step(command, now);
         Ok::<_, StateError>((found, stepped, all))
     };
-    let (found, stepped, saw_all) = step(false)?;
-    if saw_all || !M::needed_all(&stepped.reply) {
-        return Ok((found, stepped));
+    DECIDING.set(true);
+    let mut decided = step(false);
+    if let Ok((_, stepped, false)) = &decided
+        && M::needed_all(&stepped.reply)
+    {
+        decided = step(true);
     }
-    let (found, stepped, _) = step(true)?;
-    Ok((found, stepped))
+    DECIDING.set(false);
+    decided.map(|(found, stepped, _)| (found, stepped))
 }
 
 /// The head alone.

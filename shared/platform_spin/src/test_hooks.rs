@@ -60,14 +60,17 @@ impl TestHooks {
     }
 
     /// What the machine of this name shall do instead of its work.
-    pub(crate) async fn fault(&self, name: &str) -> Result<(), PlatformError> {
+    pub(crate) async fn fault(&self, name: &str, before_panic: impl FnOnce()) -> Result<(), PlatformError> {
         match self.get(&format!("fault:{name}")).await.as_deref() {
             Some("hang") => {
                 sleep(HANG).await;
                 Err(PlatformError::timed_out(name))
             }
             Some("fail") => Err(PlatformError::unavailable("a fault was asked for")),
-            Some("panic") => panic!("a test asked for a panic"),
+            Some("panic") => {
+                before_panic();
+                panic!("a test asked for a panic")
+            }
             _ => Ok(()),
         }
     }

@@ -11,7 +11,7 @@ use crate::build::require_built;
 use crate::paths;
 use crate::secrets::{Secrets, write_private};
 use crate::seed::{self, SeedStatement, UpstreamEnv};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use runner::Runner;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -28,12 +28,16 @@ pub enum HostKind {
 }
 
 impl HostKind {
-    pub fn parse(text: &str) -> Result<Self> {
-        match text {
-            "workers" => Ok(Self::Workers),
-            "spin" => Ok(Self::Spin),
-            other => bail!("{other}: the hosts are `workers` and `spin`"),
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Workers => "workers",
+            Self::Spin => "spin",
         }
+    }
+
+    pub fn parse(text: &str) -> Result<Self> {
+        let found = [Self::Workers, Self::Spin].into_iter().find(|host| host.name() == text);
+        found.with_context(|| format!("{text}: the hosts are `workers` and `spin`"))
     }
 }
 
@@ -111,11 +115,11 @@ pub enum Log {
     File,
 }
 
-/// A plain JavaScript module worker beside the functions, on its own port.
+/// A plain JavaScript module worker, or on Spin a component, beside the functions on its own port.
 #[derive(Clone, Debug, Serialize)]
 pub struct ExtraWorker {
     pub name: String,
-    /// The path of its only module.
+    /// The path of its only module, or of the component.
     pub script: PathBuf,
     /// 0: any free one; `LocalHost::port` tells which.
     pub port: u16,
