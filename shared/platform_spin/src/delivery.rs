@@ -8,6 +8,7 @@ use crate::state_rows::{Found, StateError, find_head, sequence_value, text};
 use domain::account::Account;
 use domain::state_machine::{Codec, StateMachine};
 use domain::tenant_pool::TenantPool;
+use domain::time::Timestamp;
 use platform::resident::{LayoutError, decode};
 use platform::{Clock, PlatformError};
 use spin_sdk::sqlite::Value;
@@ -19,9 +20,11 @@ const BATCHES_MAX: usize = 20;
 /// Machines that one request delivers for: its own, and those that these events reach.
 const MACHINES_MAX: usize = 64;
 
-struct Batch {
+struct Batch<M: StateMachine> {
     events: Vec<Vec<u8>>,
     through: u64,
+    /// The machine as it was when they were read.
+    found: Found<M>,
 }
 
 /// Delivers for the machines that this request has left with something, and for those that are left so by that.
@@ -59,7 +62,7 @@ pub(crate) async fn deliver<M: StateMachine>(
     for _ in 0..BATCHES_MAX {
         let Some(batch) = next_batch::<M>(&database, name).await? else { return Ok(()) };
         hand_over(platform, M::KIND, name, &batch.events).await?;
-        let written = acknowledge::<M>(platform, &database, name, batch.through).await?;
+        let written = acknowledge::<M>(platform, &database, name, batch).await?;
         if let Some(hooks) = platform.hooks() {
             hooks.count_rows(written).await;
         }
@@ -88,7 +91,7 @@ fn decoded<E: Codec>(events: &[Vec<u8>]) -> Result<Vec<E>, PlatformError> {
 async fn next_batch<M: StateMachine>(
     database: &Database,
     name: &str,
-) -> Result<Option<Batch>, PlatformError> {
+) -> Result<Option<Batch<M>>, PlatformError> {
     let mut patience = Patience::new();
     loop {
         match read_batch::<M>(database, name) {
@@ -101,7 +104,7 @@ async fn next_batch<M: StateMachine>(
 }
 
 /// The oldest events, from rows of their own and from beside the head.
-fn read_batch<M: StateMachine>(database: &Database, name: &str) -> Result<Option<Batch>, StateError> {
+fn read_batch<M: StateMachine>(database: &Database, name: &str) -> Result<Option<Batch<M>>, StateError> {
     const EVENTS: &str = "SELECT sequence, value FROM machine_events WHERE kind = ?1 AND name = ?2
       ORDER BY sequence LIMIT ?3";
     let found: Found<M> = find_head(database, name)?;
@@ -122,7 +125,7 @@ fn read_batch<M: StateMachine>(database: &Database, name: &str) -> Result<Option
     let inline = found.resident.inline_events().filter(|(sequence, _)| all_rows || *sequence <= last_row);
     events.extend(inline.map(|(sequence, value)| (sequence, value.to_vec())));
     let Some(through) = events.iter().map(|(sequence, _)| *sequence).max() else { return Ok(None) };
-    Ok(Some(Batch { events: events.into_iter().map(|(_, value)| value).collect(), through }))
+    Ok(Some(Batch { events: events.into_iter().map(|(_, value)| value).collect(), through, found }))
 }
 
 /// Drops the events up to `through`, as far as they are still there: another delivery may have been quicker. Returns
@@ -131,27 +134,42 @@ async fn acknowledge<M: StateMachine>(
     platform: &SpinPlatform,
     database: &Database,
     name: &str,
-    through: u64,
+    batch: Batch<M>,
 ) -> Result<usize, PlatformError> {
+    let (through, now) = (batch.through, platform.now());
+    let mut patience = Patience::new();
+    if !batch.found.resident.has_row_events() {
+        // One statement, unless the machine has gone on meanwhile.
+        let mut found = batch.found;
+        let writes = found.resident.acknowledge(through, 0);
+        match found.store_patiently(database, name, &writes, now, &mut patience).await {
+            Err(StateError::Changed) => {}
+            other => return Ok(other.map(|()| 1)?),
+        }
+    }
+    let acknowledged =
+        database.transaction(&mut patience, |database| acknowledge_again::<M>(database, name, through, now));
+    Ok(acknowledged.await?)
+}
+
+fn acknowledge_again<M: StateMachine>(
+    database: &Database,
+    name: &str,
+    through: u64,
+    now: Timestamp,
+) -> Result<usize, StateError> {
     const DELETE: &str = "DELETE FROM machine_events WHERE kind = ?1 AND name = ?2 AND sequence <= ?3
       RETURNING sequence";
-    let now = platform.now();
-    let mut patience = Patience::new();
-    let acknowledged = database.transaction(&mut patience, |database| {
-        let mut found: Found<M> = find_head(database, name)?;
-        let waited = found.resident.undelivered();
-        let of_rows = match found.resident.has_row_events() {
-            true => {
-                database.execute(DELETE, &[text(M::KIND), text(name), sequence_value(through)])?.rows.len()
-            }
-            false => 0,
-        };
-        let writes = found.resident.acknowledge(through, of_rows as u64);
-        if found.resident.undelivered() < waited {
-            found.store(database, name, &writes, now)?;
-            return Ok(of_rows + 1);
-        }
-        Ok::<_, StateError>(0)
-    });
-    Ok(acknowledged.await?)
+    let mut found: Found<M> = find_head(database, name)?;
+    let waited = found.resident.undelivered();
+    let of_rows = match found.resident.has_row_events() {
+        true => database.execute(DELETE, &[text(M::KIND), text(name), sequence_value(through)])?.rows.len(),
+        false => 0,
+    };
+    let writes = found.resident.acknowledge(through, of_rows as u64);
+    if found.resident.undelivered() < waited {
+        found.store(database, name, &writes, now)?;
+        return Ok(of_rows + 1);
+    }
+    Ok(0)
 }

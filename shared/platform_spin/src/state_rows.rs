@@ -273,7 +273,7 @@ impl<M: StateMachine> Found<M> {
         Ok(Self { version, alarm_at, resident: Resident::load(head)? })
     }
 
-    async fn store_patiently(
+    pub(crate) async fn store_patiently(
         &self,
         database: &Database,
         name: &str,

@@ -4,9 +4,7 @@
 #![allow(unsafe_code, reason = "spin-sdk generates the export")]
 
 use futures_util::{SinkExt, StreamExt};
-use spin_sdk::http::{
-    Fields, IncomingRequest, IncomingResponse, OutgoingResponse, Request, ResponseOutparam,
-};
+use spin_sdk::http::{IncomingRequest, IncomingResponse, OutgoingResponse, Request, ResponseOutparam};
 use spin_sdk::{http, http_component, variables};
 
 #[http_component]
