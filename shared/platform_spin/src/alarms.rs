@@ -3,6 +3,7 @@
 
 use crate::database_sqlite::failed;
 use crate::delivery::deliver_kind;
+use crate::ledger_sql;
 use crate::spin_platform::SpinPlatform;
 use crate::sqlite::{Database, Patience, SqliteError};
 use crate::state_rows::{DELIVERY_OVERDUE, StateError, apply, find_head, integer, text};
@@ -20,14 +21,14 @@ impl SpinPlatform {
     /// Looks after every machine whose alarm is due: ends what is due, delivers what waits, and sets the next alarm.
     /// Safe to repeat, also at once. Returns how many could not be looked after; they come again.
     pub async fn ring_alarms(&self) -> Result<u64, PlatformError> {
-        const DUE: &str =
-            "SELECT kind, name FROM machine_heads WHERE alarm_at <= ?1 ORDER BY alarm_at LIMIT ?2";
         let parameters = [Value::Integer(self.now().as_millis()), Value::Integer(MACHINES_MAX)];
         let database = self.ledger()?;
-        let due = match database.execute_patiently(DUE, &parameters, &mut Patience::new()).await {
-            Err(SqliteError::NoSuchTable(_)) => return Ok(0),
-            other => other.map_err(failed)?,
-        };
+        let due =
+            match database.execute_patiently(ledger_sql::DUE_ALARMS, &parameters, &mut Patience::new()).await
+            {
+                Err(SqliteError::NoSuchTable(_)) => return Ok(0),
+                other => other.map_err(failed)?,
+            };
         let mut failures = 0;
         for row in due.rows {
             let Ok([Value::Text(kind), Value::Text(name)]) = <[Value; 2]>::try_from(row.values) else {
@@ -68,18 +69,14 @@ async fn set_alarm<M: StateMachine>(
     database: &Database,
     name: &str,
 ) -> Result<(), PlatformError> {
-    const DROP: &str =
-        "DELETE FROM machine_parts WHERE kind = ?1 AND name = ?2 AND due <= ?3 AND key >= x'80'";
-    const FIRST_DUE: &str = "SELECT due FROM machine_parts WHERE kind = ?1 AND name = ?2 AND key < x'80'
-      ORDER BY due LIMIT 1";
     let now = platform.now();
     let mut patience = Patience::new();
     let set = database.transaction(&mut patience, |database| {
         let machine = [text(M::KIND), text(name)];
         let due = Value::Integer(now.as_millis());
-        database.execute(DROP, &[machine[0].clone(), machine[1].clone(), due])?;
+        database.execute(ledger_sql::DROP_DUE, &[machine[0].clone(), machine[1].clone(), due])?;
         let found = find_head::<M>(database, name)?;
-        let in_rows = database.execute(FIRST_DUE, &machine)?.rows.into_iter().next();
+        let in_rows = database.execute(ledger_sql::FIRST_DUE, &machine)?.rows.into_iter().next();
         let in_rows = match in_rows.map(|row| row.values) {
             Some(values) => Some(values.first().and_then(integer).ok_or(LayoutError::Unreadable)?),
             None => None,

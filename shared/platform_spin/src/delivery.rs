@@ -2,6 +2,7 @@
 //! events delivers them when it has answered; what it cannot is left to the scheduler (`alarms.rs`).
 
 use crate::database_sqlite::failed;
+use crate::ledger_sql;
 use crate::spin_platform::SpinPlatform;
 use crate::sqlite::{Database, Patience, SqliteError};
 use crate::state_rows::{Found, StateError, find_head, sequence_value, text};
@@ -105,13 +106,11 @@ async fn next_batch<M: StateMachine>(
 
 /// The oldest events, from rows of their own and from beside the head.
 fn read_batch<M: StateMachine>(database: &Database, name: &str) -> Result<Option<Batch<M>>, StateError> {
-    const EVENTS: &str = "SELECT sequence, value FROM machine_events WHERE kind = ?1 AND name = ?2
-      ORDER BY sequence LIMIT ?3";
     let found: Found<M> = find_head(database, name)?;
     let mut events: Vec<(u64, Vec<u8>)> = Vec::new();
     if found.resident.has_row_events() {
         let parameters = [text(M::KIND), text(name), sequence_value(BATCH_MAX)];
-        for row in database.execute(EVENTS, &parameters)?.rows {
+        for row in database.execute(ledger_sql::EVENTS, &parameters)?.rows {
             let Ok([Value::Integer(sequence), Value::Blob(value)]) = <[Value; 2]>::try_from(row.values)
             else {
                 return Err(LayoutError::Unreadable.into());
@@ -158,12 +157,13 @@ fn acknowledge_again<M: StateMachine>(
     through: u64,
     now: Timestamp,
 ) -> Result<usize, StateError> {
-    const DELETE: &str = "DELETE FROM machine_events WHERE kind = ?1 AND name = ?2 AND sequence <= ?3
-      RETURNING sequence";
     let mut found: Found<M> = find_head(database, name)?;
     let waited = found.resident.undelivered();
     let of_rows = match found.resident.has_row_events() {
-        true => database.execute(DELETE, &[text(M::KIND), text(name), sequence_value(through)])?.rows.len(),
+        true => database
+            .execute(ledger_sql::DELETE_EVENTS, &[text(M::KIND), text(name), sequence_value(through)])?
+            .rows
+            .len(),
         false => 0,
     };
     let writes = found.resident.acknowledge(through, of_rows as u64);

@@ -5,10 +5,10 @@
 //! takes no lock, a quiet account writes one row in one statement, and a crowded one waits its turn.
 
 use crate::database_sqlite::failed;
+use crate::ledger_sql;
 use crate::spin_platform::SpinPlatform;
 use crate::sqlite::{Database, MayBeLocked, Patience, SqliteError};
 use core::cell::Cell;
-use core::fmt::Write as _;
 use core::time::Duration;
 use domain::state_machine::{PartKey, StateMachine};
 use domain::time::Timestamp;
@@ -21,20 +21,6 @@ pub(crate) const DELIVERY_OVERDUE: Duration = Duration::from_secs(10);
 /// Times that a step is decided again because somebody was quicker. With the database locked nobody is; this is for
 /// backends that do not keep the lock.
 const TRIES_MAX: usize = 4;
-
-/// The head has a table with row ids, where a row may fill a page. `alarm_at` is when the scheduler has to look after
-/// the machine at the latest. Parts whose keys begin below x'80' are kept until a step removes them, the others are
-/// dropped when due.
-const TABLES: [&str; 5] = [
-    "CREATE TABLE IF NOT EXISTS machine_heads (kind TEXT NOT NULL, name TEXT NOT NULL, version INTEGER NOT NULL,
-      alarm_at INTEGER, value BLOB NOT NULL, PRIMARY KEY (kind, name))",
-    "CREATE INDEX IF NOT EXISTS machine_heads_by_alarm ON machine_heads (alarm_at) WHERE alarm_at IS NOT NULL",
-    "CREATE TABLE IF NOT EXISTS machine_parts (kind TEXT NOT NULL, name TEXT NOT NULL, key BLOB NOT NULL,
-      due INTEGER NOT NULL, value BLOB NOT NULL, PRIMARY KEY (kind, name, key)) WITHOUT ROWID",
-    "CREATE INDEX IF NOT EXISTS machine_parts_by_due ON machine_parts (kind, name, due)",
-    "CREATE TABLE IF NOT EXISTS machine_events (kind TEXT NOT NULL, name TEXT NOT NULL, sequence INTEGER NOT NULL,
-      value BLOB NOT NULL, PRIMARY KEY (kind, name, sequence)) WITHOUT ROWID",
-];
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StateError {
@@ -194,8 +180,7 @@ fn decide<M: StateMachine>(
 
 /// The head alone.
 pub(crate) fn find_head<M: StateMachine>(database: &Database, name: &str) -> Result<Found<M>, StateError> {
-    const HEAD: &str = "SELECT version, alarm_at, value FROM machine_heads WHERE kind = ?1 AND name = ?2";
-    let rows = database.execute(HEAD, &[text(M::KIND), text(name)])?;
+    let rows = database.execute(ledger_sql::HEAD, &[text(M::KIND), text(name)])?;
     match rows.rows.into_iter().next().map(|row| row.values) {
         None => Found::of(None, None, None),
         Some(values) => match <[Value; 3]>::try_from(values) {
@@ -214,35 +199,17 @@ fn find<M: StateMachine>(
     wanted: &Wanted,
     now: Timestamp,
 ) -> Result<Found<M>, StateError> {
-    let mut sql =
-        "SELECT version, alarm_at, NULL AS key, value FROM machine_heads WHERE kind = ?1 AND name = ?2"
-            .to_owned();
     let mut parameters = vec![text(M::KIND), text(name)];
-    let mut parts_where = |condition: &str, more: Vec<Value>| {
-        let _ = write!(
-            sql,
-            " UNION ALL SELECT NULL, NULL, key, value FROM machine_parts WHERE kind = ?1 AND name = ?2 AND {condition}"
-        );
-        for value in more {
-            parameters.push(value);
-            let at = parameters.len();
-            sql = sql.replacen("?_", &format!("?{at}"), 1);
-        }
-    };
-    if wanted.all {
-        parts_where("key < x'80'", Vec::new());
+    let sql = if wanted.all {
+        ledger_sql::find_all(wanted.keys.len())
     } else {
-        parts_where("due <= ?_ AND key < x'80'", vec![Value::Integer(now.as_millis())]);
+        parameters.push(Value::Integer(now.as_millis()));
         for kind in M::STANDING {
-            parts_where(
-                "key >= ?_ AND key < ?_",
-                vec![Value::Blob(vec![*kind]), Value::Blob(vec![*kind + 1])],
-            );
+            parameters.extend([Value::Blob(vec![*kind]), Value::Blob(vec![*kind + 1])]);
         }
-    }
-    for key in &wanted.keys {
-        parts_where("key = ?_", vec![Value::Blob(key.to_bytes().to_vec())]);
-    }
+        ledger_sql::find(M::STANDING.len(), wanted.keys.len())
+    };
+    parameters.extend(wanted.keys.iter().map(|key| Value::Blob(key.to_bytes().to_vec())));
     read_all(database.execute(&sql, &parameters)?)
 }
 
@@ -316,19 +283,13 @@ impl<M: StateMachine> Found<M> {
         head: Option<&Vec<u8>>,
         alarm_at: Option<i64>,
     ) -> Result<(), StateError> {
-        const INSERT: &str = "INSERT INTO machine_heads (kind, name, version, alarm_at, value)
-          VALUES (?1, ?2, 1, ?3, ?4) ON CONFLICT DO NOTHING RETURNING version";
-        const UPDATE: &str = "UPDATE machine_heads SET version = version + 1, alarm_at = ?3, value = ?4
-          WHERE kind = ?1 AND name = ?2 AND version = ?5 RETURNING version";
-        const TOUCH: &str = "UPDATE machine_heads SET version = version + 1, alarm_at = ?3
-          WHERE kind = ?1 AND name = ?2 AND version = ?4 RETURNING version";
         let mut parameters = vec![text(M::KIND), text(name), alarm_at.map_or(Value::Null, Value::Integer)];
         parameters.extend(head.map(|value| Value::Blob(value.clone())));
         parameters.extend(self.version.map(Value::Integer));
         let sql = match (head, self.version) {
-            (Some(_), Some(_)) => UPDATE,
-            (None, Some(_)) => TOUCH,
-            (Some(_), None) => INSERT,
+            (Some(_), Some(_)) => ledger_sql::UPDATE_HEAD,
+            (None, Some(_)) => ledger_sql::TOUCH_HEAD,
+            (Some(_), None) => ledger_sql::INSERT_HEAD,
             // Parts without a head: no machine does that.
             (None, None) => return Err(LayoutError::Unreadable.into()),
         };
@@ -349,21 +310,20 @@ impl<M: StateMachine> Found<M> {
 }
 
 fn store_beside(database: &Database, kind: &str, name: &str, write: &Write) -> Result<(), SqliteError> {
-    const PUT: &str = "INSERT INTO machine_parts (kind, name, key, due, value) VALUES (?1, ?2, ?3, ?4, ?5)
-      ON CONFLICT DO UPDATE SET due = ?4, value = ?5";
-    const DELETE: &str = "DELETE FROM machine_parts WHERE kind = ?1 AND name = ?2 AND key = ?3";
-    const PUT_EVENT: &str =
-        "INSERT INTO machine_events (kind, name, sequence, value) VALUES (?1, ?2, ?3, ?4)";
-    const DELETE_EVENTS: &str = "DELETE FROM machine_events WHERE kind = ?1 AND name = ?2 AND sequence <= ?3";
     let bytes = |bytes: &[u8]| Value::Blob(bytes.to_vec());
     let (sql, mut more) = match write {
         Write::Head(_) => return Ok(()),
-        Write::Put { key, due, value } => {
-            (PUT, vec![bytes(&key.to_bytes()), Value::Integer(due.as_millis()), bytes(value)])
+        Write::Put { key, due, value } => (
+            ledger_sql::PUT_PART,
+            vec![bytes(&key.to_bytes()), Value::Integer(due.as_millis()), bytes(value)],
+        ),
+        Write::Delete { key } => (ledger_sql::DELETE_PART, vec![bytes(&key.to_bytes())]),
+        Write::PutEvent { sequence, value } => {
+            (ledger_sql::PUT_EVENT, vec![sequence_value(*sequence), bytes(value)])
         }
-        Write::Delete { key } => (DELETE, vec![bytes(&key.to_bytes())]),
-        Write::PutEvent { sequence, value } => (PUT_EVENT, vec![sequence_value(*sequence), bytes(value)]),
-        Write::DeleteEventsThrough { sequence } => (DELETE_EVENTS, vec![sequence_value(*sequence)]),
+        Write::DeleteEventsThrough { sequence } => {
+            (ledger_sql::DELETE_EVENTS, vec![sequence_value(*sequence)])
+        }
     };
     let mut parameters = vec![text(kind), text(name)];
     parameters.append(&mut more);
@@ -372,7 +332,7 @@ fn store_beside(database: &Database, kind: &str, name: &str, write: &Write) -> R
 
 /// Before the first step ever.
 async fn create(database: &Database, patience: &mut Patience) -> Result<(), PlatformError> {
-    for table in TABLES {
+    for table in ledger_sql::TABLES {
         database.execute_patiently(table, &[], patience).await.map_err(failed)?;
     }
     Ok(())
