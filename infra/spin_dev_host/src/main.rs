@@ -29,7 +29,6 @@ use serde_json::{Value, json};
 use server::Server;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 use std::sync::Arc;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines, Stdin};
 use tokio::net::TcpListener;
@@ -60,20 +59,16 @@ struct ExtraWorker {
 }
 
 #[tokio::main]
-async fn main() -> ExitCode {
+async fn main() {
     let mut arguments = std::env::args().skip(1);
     let done = match arguments.next().as_deref() {
         Some("imports") => imports::print(arguments),
         Some(other) => Err(anyhow::anyhow!("{other}: unknown argument")),
         None => serve().await,
     };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            say(&json!({ "error": format!("{error:#}") }));
-            ExitCode::FAILURE
-        }
-    }
+    let failed = done.inspect_err(|error| say(&json!({ "error": format!("{error:#}") }))).is_err();
+    // At once: whoever waits for the next command cannot be interrupted otherwise.
+    std::process::exit(failed.into());
 }
 
 async fn serve() -> Result<()> {
