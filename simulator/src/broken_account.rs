@@ -26,8 +26,18 @@ impl<F: Flaw> StateMachine for Broken<F> {
     type Reply = Reply;
     type Event = Event;
 
+    const STANDING: &'static [u8] = Account::STANDING;
+
     fn reads(command: &Command) -> Vec<PartKey> {
         Account::reads(command)
+    }
+
+    fn reads_all(command: &Command) -> bool {
+        Account::reads_all(command)
+    }
+
+    fn needed_all(reply: &Reply) -> bool {
+        Account::needed_all(reply)
     }
 
     fn step(state: &mut AccountState, command: Command, now: Timestamp) -> Answer {

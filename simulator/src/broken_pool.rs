@@ -28,8 +28,18 @@ impl<F: Flaw> StateMachine for BrokenPool<F> {
     type Reply = Reply;
     type Event = Event;
 
+    const STANDING: &'static [u8] = TenantPool::STANDING;
+
     fn reads(command: &Command) -> Vec<PartKey> {
         TenantPool::reads(command)
+    }
+
+    fn reads_all(command: &Command) -> bool {
+        TenantPool::reads_all(command)
+    }
+
+    fn needed_all(reply: &Reply) -> bool {
+        TenantPool::needed_all(reply)
     }
 
     fn step(state: &mut PoolState, command: Command, now: Timestamp) -> Answer {

@@ -7,15 +7,17 @@ fn shipped_configurations() -> Vec<(PathBuf, String)> {
     let workers = Path::new(env!("CARGO_MANIFEST_DIR")).join("../infra/workers");
     let folders = fs::read_dir(&workers).expect("infra/workers");
     let files = folders.map(|folder| folder.expect("a folder").path().join("wrangler.jsonc"));
-    files.map(|file| (file.clone(), fs::read_to_string(&file).expect("wrangler.jsonc"))).collect()
+    let spin = workers.join("../spin/spin.toml");
+    let files = files.chain([spin]);
+    files.map(|file| (file.clone(), fs::read_to_string(&file).expect("a configuration"))).collect()
 }
 
 #[test]
 fn no_shipped_configuration_has_test_hooks() {
     let shipped = shipped_configurations();
-    assert_eq!(shipped.len(), 5, "one wrangler.jsonc for each function");
+    assert_eq!(shipped.len(), 6, "one wrangler.jsonc for each function, and one spin.toml");
     for (file, content) in shipped {
-        assert!(!content.contains("TEST_HOOKS"), "{}", file.display());
+        assert!(!content.to_ascii_uppercase().contains("TEST_HOOKS"), "{}", file.display());
     }
 }
 
@@ -24,8 +26,13 @@ fn no_shipped_configuration_has_test_hooks() {
 fn no_shipped_configuration_says_what_only_a_local_host_may() {
     for (file, content) in shipped_configurations() {
         let compact: String = content.split_whitespace().collect();
-        for local in [r#""JURISDICTIONS":"off""#, r#""WEBHOOK_ADDRESSES":"any""#, r#""MAIL_URL":"capture:""#]
-        {
+        for local in [
+            r#""JURISDICTIONS":"off""#,
+            r#""WEBHOOK_ADDRESSES":"any""#,
+            r#""MAIL_URL":"capture:""#,
+            r#""capture:""#,
+            r#""*://"#,
+        ] {
             assert!(!compact.contains(local), "{}: {local}", file.display());
         }
     }

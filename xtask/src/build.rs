@@ -1,9 +1,10 @@
 //! The release WASM of all functions: one cargo build, then for each function wasm-bindgen, wasm-opt
 //! and esbuild. What `target/workers/<function>/dist` holds is what is deployed and what is tested.
 
+use crate::local::HostKind;
 use crate::paths::{self, FUNCTIONS};
 use crate::process::{cargo, program, run, run_quietly, step};
-use crate::{setup, shipped_size};
+use crate::{build_spin, setup, shipped_size};
 use anyhow::{Context, Result, anyhow};
 use sha2::{Digest, Sha256};
 use std::fs;
@@ -22,8 +23,16 @@ const WASM_FEATURES: [&str; 8] = [
     "--enable-sign-ext",
 ];
 
-/// Builds all functions and prints their sizes. Fails when the proxy outgrew its limit.
-pub fn build() -> Result<()> {
+/// Builds all functions for the host and prints their sizes.
+pub fn build(host: HostKind) -> Result<()> {
+    match host {
+        HostKind::Workers => build_workers(),
+        HostKind::Spin => build_spin::build(),
+    }
+}
+
+/// Fails when the proxy outgrew its limit.
+fn build_workers() -> Result<()> {
     step("WASM of all functions (release)", compile)?;
     let stale: Vec<_> = FUNCTIONS.into_iter().filter(|function| !is_current(function)).collect();
     if !stale.is_empty() {
@@ -33,11 +42,14 @@ pub fn build() -> Result<()> {
 }
 
 /// An error that says what to do where a function has not been built.
-pub fn require_built() -> Result<()> {
+pub fn require_built(host: HostKind) -> Result<()> {
     for function in FUNCTIONS {
-        let bundle = paths::worker_bundle(function).join("index.js");
-        if !bundle.exists() {
-            return Err(anyhow!("{} is missing; run `cargo xtask build`", bundle.display()));
+        let (built, command) = match host {
+            HostKind::Workers => (paths::worker_bundle(function).join("index.js"), "cargo xtask build"),
+            HostKind::Spin => (paths::spin_component(function), "cargo xtask build --host spin"),
+        };
+        if !built.exists() {
+            return Err(anyhow!("{} is missing; run `{command}`", built.display()));
         }
     }
     Ok(())

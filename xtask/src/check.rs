@@ -1,5 +1,6 @@
 //! `cargo xtask test`: everything that must hold before a change is merged, cheapest first.
 
+use crate::local::HostKind;
 use crate::paths::{self, FUNCTIONS};
 use crate::process::{self, cargo, program, step};
 use crate::{build, setup, test_list, tracked_secrets};
@@ -14,10 +15,18 @@ pub fn run(filter: Option<&str>) -> Result<()> {
     }
     let mut native = cargo(&["test", "--quiet", "--workspace", "--exclude", "tests"]);
     check("native tests", native.args(filter))?;
-    build::build()?;
-    let mut black_box = cargo(&["test", "--quiet", "--package", "tests"]);
-    black_box.args(filter).env("NODE", paths::node()).env("PYTHON", paths::python());
-    check("black-box tests on workerd", &mut black_box)?;
+    for (host, story) in
+        [(HostKind::Workers, "black-box tests on workerd"), (HostKind::Spin, "black-box tests on Spin's ABI")]
+    {
+        build::build(host)?;
+        let mut black_box = cargo(&["test", "--quiet", "--package", "tests"]);
+        black_box
+            .args(filter)
+            .env("TEST_HOST", host.name())
+            .env("NODE", paths::node())
+            .env("PYTHON", paths::python());
+        check(story, &mut black_box)?;
+    }
     println!("\nall checks passed");
     Ok(())
 }
@@ -34,11 +43,13 @@ fn static_checks() -> Result<()> {
         "lints",
         &mut cargo(&["clippy", "--quiet", "--workspace", "--all-targets", "--", "--deny", "warnings"]),
     )?;
-    let mut wasm_lints = cargo(&["clippy", "--quiet", "--target", "wasm32-unknown-unknown"]);
-    for function in FUNCTIONS {
-        wasm_lints.args(["--package", function]);
+    for target in setup::WASM_TARGETS {
+        let mut wasm_lints = cargo(&["clippy", "--quiet", "--target", target]);
+        for function in FUNCTIONS {
+            wasm_lints.args(["--package", function]);
+        }
+        check(&format!("lints of the functions as {target}"), wasm_lints.args(["--", "--deny", "warnings"]))?;
     }
-    check("lints of the functions as WASM", wasm_lints.args(["--", "--deny", "warnings"]))?;
     let deny = paths::tool("cargo-deny");
     check("licences and sources", &mut program(deny, &["check", "bans", "licenses", "sources"]))
 }

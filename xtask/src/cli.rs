@@ -1,5 +1,6 @@
 //! What is typed after `cargo xtask`.
 
+use crate::local::HostKind;
 use crate::{build, check, dev, paths, process, setup};
 use anyhow::{Result, bail};
 use pico_args::Arguments;
@@ -8,8 +9,9 @@ use std::process::ExitCode;
 const HELP: &str = "\
 Every command a developer types.
 
-cargo xtask dev [--port 8787] [--state .dev] [--fresh]
-    Set up, build and run all five functions in one workerd, on one port. Prints the URL, a demo API key, an
+cargo xtask dev [--host workers|spin] [--port 8787] [--state .dev] [--fresh]
+    Set up, build and run all five functions on one port: in one workerd, or on the development host for
+    Spin's ABI. Prints the URL, a demo API key, an
     admin log-in and a curl line; the same facts stand in <state>/dev.json. Ctrl-C ends it; started again on
     the same state folder it has lost nothing. OPENAI_API_KEY and OPENAI_BASE_URL in the environment give it
     a real provider; without them the built-in model demo/echo answers.
@@ -19,13 +21,13 @@ cargo xtask test [filter]
     Formatting, lints, licences, secrets in tracked files, native tests, WASM builds, black-box tests.
     With a filter: only the tests whose names contain it.
       --list           name the tests, by the promise they prove
-cargo xtask bench [arguments]
+cargo xtask bench [--host workers|spin] [arguments]
     Requests per second, latency and CPU against a bare pass-through on the same runtime.
 cargo xtask simulate [--seeds 10000] [--seed 0] [--profile name] [--mutant name]
     Simulated worlds, one for each seed from the given one on: what breaks a promise is shown with its trace
     and the command that replays it. docs/simulator.md tells what is simulated and what must hold.
-cargo xtask build
-    The release WASM of all functions, shrunk and bundled, with its sizes.
+cargo xtask build [--host workers|spin]
+    The release WASM of all functions, shrunk and bundled for Workers, or as components for Spin, with its sizes.
 cargo xtask setup [--for-tests]
     Install the pinned tools below .tools and node_modules. The other commands do it themselves.
 ";
@@ -55,12 +57,14 @@ fn run(mut arguments: Arguments) -> Result<()> {
             setup::setup(scope)
         }
         Some("build") => {
+            let host = host_of(&mut arguments)?;
             refuse_rest(arguments)?;
-            setup::setup(setup::Scope::Run)?;
-            build::build()
+            setup::setup(setup::Scope::to_run(host))?;
+            build::build(host)
         }
         Some("dev") => {
             let options = dev::Options {
+                host: host_of(&mut arguments)?,
                 port: arguments.opt_value_from_str("--port")?.unwrap_or(8787),
                 state: arguments.opt_value_from_str("--state")?.unwrap_or_else(|| ".dev".into()),
                 fresh: arguments.contains("--fresh"),
@@ -85,9 +89,15 @@ fn run(mut arguments: Arguments) -> Result<()> {
     }
 }
 
-fn bench(arguments: Arguments) -> Result<()> {
-    setup::setup(setup::Scope::Run)?;
-    build::build()?;
+fn host_of(arguments: &mut Arguments) -> Result<HostKind> {
+    let host: Option<String> = arguments.opt_value_from_str("--host")?;
+    host.as_deref().map_or(Ok(HostKind::default()), HostKind::parse)
+}
+
+fn bench(mut arguments: Arguments) -> Result<()> {
+    let host = host_of(&mut arguments)?;
+    setup::setup(setup::Scope::to_run(host))?;
+    build::build(host)?;
     let mut command = process::cargo(&[
         "run",
         "--quiet",
@@ -99,6 +109,7 @@ fn bench(arguments: Arguments) -> Result<()> {
         "bench",
         "--",
     ]);
+    command.env("TEST_HOST", host.name());
     process::run(command.args(arguments.finish()).current_dir(paths::root()))
 }
 

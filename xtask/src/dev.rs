@@ -1,6 +1,6 @@
 //! `cargo xtask dev`: from a fresh clone to a running product.
 
-use crate::local::{DevFacts, LocalHost, Log, Options as HostOptions, StateFolder, read_facts};
+use crate::local::{DevFacts, HostKind, LocalHost, Log, Options as HostOptions, StateFolder, read_facts};
 use crate::seed::UpstreamEnv;
 use crate::{build, setup};
 use anyhow::{Context, Result, bail};
@@ -13,6 +13,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 pub struct Options {
+    pub host: HostKind,
     pub port: u16,
     pub state: PathBuf,
     /// Forget what the state folder holds.
@@ -27,8 +28,8 @@ pub fn run(options: Options) -> Result<()> {
     // Both can be wrong from the start: say so before minutes of building.
     let state = StateFolder::claim(&options.state)?;
     require_free(options.port)?;
-    setup::setup(setup::Scope::Run)?;
-    build::build()?;
+    setup::setup(setup::Scope::to_run(options.host))?;
+    build::build(options.host)?;
     if options.fresh {
         state.wipe()?;
     }
@@ -39,6 +40,7 @@ pub fn run(options: Options) -> Result<()> {
     let mut host = LocalHost::start_in(
         state,
         HostOptions {
+            host: options.host,
             port: options.port,
             upstream,
             dev_routes: true,

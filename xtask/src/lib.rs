@@ -2,6 +2,7 @@
 //! the black-box suite starts the same one (`local::LocalHost`).
 
 pub mod build;
+pub mod build_spin;
 pub mod check;
 pub mod cli;
 pub mod dev;

@@ -54,3 +54,13 @@ pub fn worker(function: &str) -> PathBuf {
 pub fn worker_bundle(function: &str) -> PathBuf {
     worker(function).join("dist")
 }
+
+/// A function as a component, as cargo leaves it and `infra/spin/spin.toml` names it.
+pub fn spin_component(function: &str) -> PathBuf {
+    cargo_target().join("wasm32-wasip2/release").join(format!("{}.wasm", function.replace('-', "_")))
+}
+
+/// The development host for Spin's ABI.
+pub fn spin_dev_host() -> PathBuf {
+    cargo_target().join("debug/spin-dev-host")
+}

@@ -21,6 +21,9 @@ pub struct Secrets {
     pub session_key_p256: String,
     /// `whsec_…`, as Stripe shows it.
     pub stripe_webhook_secret: String,
+    /// The bearer of `POST /cron/run`.
+    #[serde(default = "new_cron_secret")]
+    pub cron_secret: String,
     /// The `X-API-Key` of a machine client of billing.
     pub billing_api_key: String,
     pub admin_email: String,
@@ -53,6 +56,7 @@ impl Secrets {
             provider_keys_key_1: hex(&random::<32>()?),
             session_key_p256: hex(&scalar),
             stripe_webhook_secret: format!("whsec_{}", hex(&random::<24>()?)),
+            cron_secret: new_cron_secret(),
             billing_api_key: format!("cf-billing-{}", hex(&random::<24>()?)),
             admin_email: ADMIN_EMAIL.to_owned(),
             admin_password: hex(&random::<12>()?),
@@ -66,6 +70,7 @@ impl Secrets {
             ("PROVIDER_KEYS_KEY_1", self.provider_keys_key_1.as_str()),
             ("SESSION_KEY_P256", self.session_key_p256.as_str()),
             ("STRIPE_WEBHOOK_SECRETS", self.stripe_webhook_secret.as_str()),
+            ("CRON_SECRET", self.cron_secret.as_str()),
         ])
     }
 }
@@ -86,6 +91,11 @@ pub fn write_private(file: &Path, content: &[u8]) -> Result<()> {
         fs::rename(&unfinished, file)
     };
     write().with_context(|| file.display().to_string())
+}
+
+/// Also for a folder that is older than this secret: nobody but the host itself uses it.
+fn new_cron_secret() -> String {
+    hex(&random::<24>().expect("the system has randomness"))
 }
 
 fn random<const N: usize>() -> Result<[u8; N]> {

@@ -2,6 +2,7 @@
 //! Python ≥ 3.11 with pip, and a C compiler. Every tool is pinned and lands below `.tools` or
 //! `node_modules`; what is there already is skipped.
 
+use crate::local::HostKind;
 use crate::paths;
 use crate::process::{answer_of, cargo, program, run, run_quietly, step};
 use anyhow::{Context, Result, bail};
@@ -12,20 +13,36 @@ use std::path::Path;
 /// How much is needed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
+    /// To build and run on Spin's ABI: Rust alone.
+    Spin,
     /// To build and run.
     Run,
     /// Also the tools that only `cargo xtask test` uses.
     Test,
 }
 
-const WASM_TARGET: &str = "wasm32-unknown-unknown";
+/// For Workers, and for Spin.
+pub const WASM_TARGETS: [&str; 2] = ["wasm32-unknown-unknown", "wasm32-wasip2"];
 const CARGO_DENY_VERSION: &str = "0.20.2";
 const NODE_MAJOR_MIN: u32 = 20;
 const PYTHON_MIN: (u32, u32) = (3, 11);
 
+impl Scope {
+    /// To build and run on this host.
+    pub const fn to_run(host: HostKind) -> Self {
+        match host {
+            HostKind::Workers => Self::Run,
+            HostKind::Spin => Self::Spin,
+        }
+    }
+}
+
 /// Brings the machine to where `scope` asks. Safe to repeat; takes well under a second when nothing is missing.
 pub fn setup(scope: Scope) -> Result<()> {
-    wasm_target()?;
+    wasm_targets()?;
+    if scope == Scope::Spin {
+        return Ok(());
+    }
     cargo_tool("wasm-bindgen", "wasm-bindgen-cli", &wasm_bindgen_version()?)?;
     npm_packages()?;
     if scope == Scope::Test {
@@ -37,17 +54,20 @@ pub fn setup(scope: Scope) -> Result<()> {
 }
 
 /// The standard library for WASM. `rust-toolchain.toml` lists it, but rustup may be told not to install by itself.
-fn wasm_target() -> Result<()> {
+fn wasm_targets() -> Result<()> {
     let sysroot = answer_of(&mut program("rustc", &["--print", "sysroot"])).context(
         "rustc does not run here; install rustup, then run `rustup toolchain install` in this folder",
     )?;
-    if Path::new(&sysroot).join("lib/rustlib").join(WASM_TARGET).join("lib").exists() {
-        return Ok(());
+    for target in WASM_TARGETS {
+        if Path::new(&sysroot).join("lib/rustlib").join(target).join("lib").exists() {
+            continue;
+        }
+        step(&format!("Rust target {target}"), || {
+            run(&mut program("rustup", &["target", "add", target]))
+                .context("add the target to this folder's Rust toolchain by hand")
+        })?;
     }
-    step(&format!("Rust target {WASM_TARGET}"), || {
-        run(&mut program("rustup", &["target", "add", WASM_TARGET]))
-            .context("add the target to this folder's Rust toolchain by hand")
-    })
+    Ok(())
 }
 
 fn rustup_components() -> Result<()> {

@@ -4,6 +4,8 @@ mod routes;
 mod session;
 mod user_view;
 
+#[cfg(target_os = "wasi")]
+mod on_spin;
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]
 mod on_workers;
 

@@ -5,14 +5,17 @@ mod caller;
 mod ledger;
 mod limit_fields;
 mod new_api_key;
-pub mod outbox;
 mod routes;
 mod usage_csv;
 mod usage_filter;
 mod usage_view;
 
+#[cfg(target_os = "wasi")]
+mod on_spin;
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]
 mod on_workers;
+
+pub use outbox;
 
 use bytes::Bytes;
 use http::{Request, Response};

@@ -15,16 +15,20 @@ mod pending_changes;
 mod pool_pushes;
 mod pruning;
 mod run;
+mod run_by_request;
 mod sleeping;
 mod usage_retention;
 mod usage_rollups;
 mod webhook;
 
+#[cfg(target_os = "wasi")]
+mod on_spin;
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]
 mod on_workers;
 
 pub use jobs::Slice;
 pub use run::{JobSummary, Summary};
+pub use run_by_request::PATH as RUN_PATH;
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -38,13 +42,14 @@ pub const QUESTIONS_PER_RUN: usize = 900;
 
 pub async fn handle(platform: &impl Platform, request: Request<Bytes>) -> Response<Body> {
     let id = http_api::new_request_id(platform);
-    http_api::finish(id, ProblemShape::ProblemJson, route(&request))
+    http_api::finish(id, ProblemShape::ProblemJson, route(platform, &request).await)
 }
 
-fn route(request: &Request<Bytes>) -> Result<Response<Body>, Failure> {
+async fn route(platform: &impl Platform, request: &Request<Bytes>) -> Result<Response<Body>, Failure> {
     let path = request.uri().path();
     match (request.method().as_str(), http_api::segments(path).as_slice()) {
         ("GET", ["health"]) => Ok(http_api::healthy("cron-reset")),
+        ("POST", ["cron", "run"]) => run_by_request::run(platform, request).await,
         _ => Err(Problem::no_such_route(request.method(), path).into()),
     }
 }

@@ -17,6 +17,8 @@ mod relay;
 mod routes;
 mod upstream;
 
+#[cfg(target_os = "wasi")]
+mod on_spin;
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]
 mod on_workers;
 

@@ -2,6 +2,8 @@
 
 mod routes;
 
+#[cfg(target_os = "wasi")]
+mod on_spin;
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]
 mod on_workers;
 

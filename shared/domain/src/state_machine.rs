@@ -19,8 +19,23 @@ pub trait StateMachine: Sized + 'static {
     type Reply: Codec;
     type Event: Codec;
 
-    /// The parts that `command` looks at. Parts that are due are always there as well.
+    /// Kinds of which there are few parts: every step sees all of them.
+    const STANDING: &'static [u8];
+
+    /// The parts of other kinds that `command` looks at or changes. Parts that are due are always there as well.
     fn reads(command: &Self::Command) -> Vec<PartKey>;
+
+    /// Whether `command` looks at all parts that [`Self::resident`] names. Hosts without memory load them
+    /// first, so only rare commands may.
+    fn reads_all(_command: &Self::Command) -> bool {
+        false
+    }
+
+    /// Whether this reply needed all of those parts as well: a host that had handed in some forgets the step
+    /// and repeats it with all.
+    fn needed_all(_reply: &Self::Reply) -> bool {
+        false
+    }
 
     /// Pure and synchronous: the same state, command and time always give the same result. `now`
     /// never runs backwards.

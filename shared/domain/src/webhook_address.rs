@@ -3,7 +3,7 @@
 //!
 //! Only the text is judged. A public name may still resolve to a private address, or come to do so after
 //! it was saved (DNS rebinding): that is for the network to refuse. On Workers, `fetch` reaches no
-//! private network; another host needs a rule for outgoing connections.
+//! private network. On Spin only hosts that the deployment names are reached, and those are known here.
 
 /// Longest address, in bytes.
 pub const ADDRESS_BYTES_MAX: usize = 1_024;
@@ -18,14 +18,17 @@ pub enum Reach {
 }
 
 impl Reach {
-    /// As the setting `WEBHOOK_ADDRESSES` says it. Whatever is not `any` is public.
+    /// As the setting `WEBHOOK_ADDRESSES` says it: `any`, or what a deployment on Spin lets out to. Whatever does not let
+    /// out to everything is public.
     pub fn of_setting(value: Option<&str>) -> Self {
-        if value == Some("any") { Self::Any } else { Self::Public }
+        if matches!(value, Some("any" | "*://*:*")) { Self::Any } else { Self::Public }
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AddressError {
+    #[error("an address within `{0}`, where this installation lets webhooks go")]
+    NotAllowed(String),
     #[error(
         "an address of at most {ADDRESS_BYTES_MAX} visible ASCII characters, without user, password or fragment, like `https://example.com/hook`"
     )]
@@ -78,6 +81,37 @@ pub fn check(address: &str, reach: Reach) -> Result<(), AddressError> {
     }
 }
 
+/// The same when an address is saved, for the setting as it is: one outside what the deployment lets out to would be
+/// refused later, when nobody looks.
+pub fn check_new(address: &str, setting: Option<&str>) -> Result<(), AddressError> {
+    check(address, Reach::of_setting(setting))?;
+    let Some(allowed) = setting.filter(|setting| setting.starts_with("https://")) else { return Ok(()) };
+    let authority = address.trim_start_matches("https://").split(['/', '?']).next().unwrap_or_default();
+    let host = without_port(authority).unwrap_or_default().to_ascii_lowercase();
+    match is_within(&host, port(authority), allowed) {
+        true => Ok(()),
+        false => Err(AddressError::NotAllowed(allowed.to_owned())),
+    }
+}
+
+const HTTPS_PORT: &str = "443";
+
+fn port(authority: &str) -> &str {
+    authority.rsplit_once(':').map_or(HTTPS_PORT, |(_, port)| port)
+}
+
+/// `https://host`, `https://*.domain` or `https://*`, with a port or with `:*` for any.
+fn is_within(host: &str, port: &str, allowed: &str) -> bool {
+    let allowed = allowed.trim_start_matches("https://");
+    let (name, allowed_port) = allowed.rsplit_once(':').unwrap_or((allowed, HTTPS_PORT));
+    let name = name.to_ascii_lowercase();
+    let named = match name.strip_prefix('*') {
+        Some(domain) => domain.is_empty() || (domain.starts_with('.') && host.ends_with(domain)),
+        None => host == name,
+    };
+    named && (allowed_port == "*" || allowed_port == port)
+}
+
 /// The host of `host`, `host:port` or `[address]:port`.
 fn without_port(authority: &str) -> Option<&str> {
     let end_of_host = authority.rfind(']').map_or(0, |at| at + 1);
@@ -120,6 +154,22 @@ mod tests {
         ] {
             assert_eq!(check(address, Reach::Public), Ok(()), "{address}");
         }
+    }
+
+    #[test]
+    fn a_deployment_that_names_its_hosts_takes_no_others() {
+        let check = |address, hosts| check_new(address, Some(hosts));
+        let below = "https://*.example.com";
+        assert_eq!(check("https://hooks.example.com/a", below), Ok(()));
+        assert_eq!(check("https://hooks.example.com:443/a", below), Ok(()));
+        let refused = Err(AddressError::NotAllowed(below.into()));
+        assert_eq!(check("https://hooks.example.com:8443/a", below), refused);
+        assert_eq!(check("https://example.com/a", below), refused);
+        assert_eq!(check("https://hooks.example.com.example.org/", below), refused);
+        assert_eq!(check("https://hooks.example.org:8443/", "https://*:*"), Ok(()));
+        assert_eq!(check("https://hooks.example.org/", "https://hooks.example.org:443"), Ok(()));
+        assert_eq!(check("https://printer.local/", "https://*:443"), Err(AddressError::NotPublic));
+        assert_eq!(check("http://hooks.example.org/", "https://*:443"), Err(AddressError::NotHttps));
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! `cargo xtask bench`: our proxy with budgets and logging on, beside a bare JavaScript pass-through on the same
-//! workerd and the provider itself, in one go and interleaved.
+//! `cargo xtask bench`: our proxy with budgets and logging on, beside a bare pass-through on the same runtime and the
+//! provider itself, in one go and interleaved.
 //!
 //! Options: `--seconds N` for each measurement (default 6), `--rounds N` (3), `--connections 1,16,64`,
 //! `--only plain|stream`, `--accounts N` (1).

@@ -1,5 +1,6 @@
-//! The local host: all five functions in one real workerd, from what `cargo xtask build` made, with
-//! their state in one folder. `cargo xtask dev` and the black-box suite start the same one.
+//! The local host: all five functions on one port, from what `cargo xtask build` made, with their state in one folder.
+//! On Workers that is one real workerd, on Spin the development host for its ABI. `cargo xtask dev` and the black-box
+//! suite start the same ones.
 
 mod runner;
 mod state_folder;
@@ -18,9 +19,32 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+/// Which host runs the functions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum HostKind {
+    #[default]
+    Workers,
+    Spin,
+}
+
+impl HostKind {
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Workers => "workers",
+            Self::Spin => "spin",
+        }
+    }
+
+    pub fn parse(text: &str) -> Result<Self> {
+        let found = [Self::Workers, Self::Spin].into_iter().find(|host| host.name() == text);
+        found.with_context(|| format!("{text}: the hosts are `workers` and `spin`"))
+    }
+}
+
 /// How a host is started.
 #[derive(Clone, Debug)]
 pub struct Options {
+    pub host: HostKind,
     /// Where everything is kept that outlives the host. Made where it is missing.
     pub state: PathBuf,
     /// 0: any free one; `LocalHost::facts` tells which.
@@ -43,6 +67,7 @@ impl Options {
     /// A host on a free port, without hooks, that logs to `<state>/host.log`.
     pub fn new(state: impl Into<PathBuf>) -> Self {
         Self {
+            host: HostKind::default(),
             state: state.into(),
             port: 0,
             upstream: UpstreamEnv::default(),
@@ -65,8 +90,21 @@ fn local_vars() -> BTreeMap<String, String> {
         ("MAIL_URL", "capture:"),
         // A receiver of webhooks may run on this machine.
         ("WEBHOOK_ADDRESSES", "any"),
+        ("WEBHOOK_HOSTS", "*://*:*"),
     ];
     vars.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
+}
+
+/// Spin lets models run at declared hosts only: also where the environment says the provider is.
+fn vars(options: &Options) -> BTreeMap<String, String> {
+    let mut vars = options.vars.clone();
+    if let Some((scheme, rest)) =
+        options.upstream.openai_base_url.as_deref().and_then(|url| url.split_once("://"))
+    {
+        let host = rest.split('/').next().unwrap_or(rest);
+        vars.entry("PROVIDER_HOST_4".into()).or_insert_with(|| format!("{scheme}://{host}"));
+    }
+    vars
 }
 
 /// Where the functions' console output and the runtime's complaints go.
@@ -77,11 +115,11 @@ pub enum Log {
     File,
 }
 
-/// A plain JavaScript module worker beside the functions, on its own port.
+/// A plain JavaScript module worker, or on Spin a component, beside the functions on its own port.
 #[derive(Clone, Debug, Serialize)]
 pub struct ExtraWorker {
     pub name: String,
-    /// The path of its only module.
+    /// The path of its only module, or of the component.
     pub script: PathBuf,
     /// 0: any free one; `LocalHost::port` tells which.
     pub port: u16,
@@ -127,22 +165,23 @@ impl LocalHost {
 
     /// The same in a folder that is claimed already.
     pub fn start_in(state: StateFolder, options: Options) -> Result<Self> {
-        require_built()?;
+        require_built(options.host)?;
         let secrets = Secrets::load_or_generate(state.path())?;
         let mut seed = seed::statements(&secrets, &options.upstream)?;
+        let vars = vars(&options);
         seed.extend(options.seed);
         let run = json!({
             "root": paths::root(),
             "stateDir": state.path(),
             "port": options.port,
             "secrets": secrets.bindings(),
-            "vars": options.vars,
+            "vars": vars,
             "testHooks": options.test_hooks,
             "devRoutes": options.dev_routes,
             "extraWorkers": options.extra_workers,
             "seed": seed,
         });
-        let runner = Runner::start(&run, state.path(), options.log)?;
+        let runner = Runner::start(options.host, &run, state.path(), options.log)?;
         let facts =
             write_facts(state.path(), &format!("http://127.0.0.1:{}", runner.port("front")?), &secrets)?;
         Ok(Self { facts, runner, state })

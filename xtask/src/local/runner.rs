@@ -1,8 +1,9 @@
-//! The Node process that runs Miniflare and workerd (`infra/local/run.mjs`), spoken to in JSON lines.
+//! The process that runs the functions, spoken to in JSON lines: Node with Miniflare and workerd
+//! (`infra/local/run.mjs`), or the development host for Spin's ABI (`infra/spin_dev_host`).
 
 #![allow(clippy::disallowed_methods, reason = "waits for real processes, against real deadlines")]
 
-use super::Log;
+use super::{HostKind, Log};
 use crate::paths;
 use anyhow::{Context, Result, anyhow, bail};
 use rustix::process::{Pid, Signal, kill_process};
@@ -32,14 +33,14 @@ pub struct Runner {
 
 impl Runner {
     /// Starts a run (described in run.mjs) and waits until all functions answer.
-    pub fn start(run: &Value, state: &Path, log: Log) -> Result<Self> {
+    pub fn start(host: HostKind, run: &Value, state: &Path, log: Log) -> Result<Self> {
         let log_file = state.join("host.log");
         let stderr = match log {
             Log::Terminal => Stdio::inherit(),
             Log::File => File::options().create(true).append(true).open(&log_file)?.into(),
         };
-        let mut child = Command::new(paths::node())
-            .arg(paths::root().join("infra/local/run.mjs"))
+        let mut command = program_of(host);
+        let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(stderr)
@@ -47,7 +48,10 @@ impl Runner {
             .process_group(0)
             .spawn()
             .with_context(|| {
-                format!("{} could not be started; run `cargo xtask setup`", paths::node().display())
+                format!(
+                    "{} could not be started; run `cargo xtask setup` and `cargo xtask build`",
+                    command.get_program().display()
+                )
             })?;
         let commands = child.stdin.take();
         let answers = read_lines(child.stdout.take().context("stdout is piped")?);
@@ -147,6 +151,17 @@ impl Drop for Runner {
         if !self.has_ended() {
             self.stop();
         }
+    }
+}
+
+fn program_of(host: HostKind) -> Command {
+    match host {
+        HostKind::Workers => {
+            let mut node = Command::new(paths::node());
+            node.arg(paths::root().join("infra/local/run.mjs"));
+            node
+        }
+        HostKind::Spin => Command::new(paths::spin_dev_host()),
     }
 }
 

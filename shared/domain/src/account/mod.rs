@@ -258,6 +258,7 @@ impl StateMachine for Account {
     type Command = Command;
     type Reply = Reply;
     type Event = Event;
+    const STANDING: &'static [u8] = &[state::CONFIGURATION.kind, state::KEY_METER];
 
     fn reads(command: &Command) -> Vec<PartKey> {
         let own = match command {
@@ -270,13 +271,16 @@ impl StateMachine for Account {
             Command::Checkpoint(c) => Some(state::hold_key(c.request_id)),
             Command::Settle(c) => Some(state::hold_key(c.request_id)),
             Command::Release(c) => Some(state::hold_key(c.request_id)),
-            Command::Report(c) => Some(state::operation_key(c.operation_id)),
+            Command::Report(c) => {
+                let hold = c.hold.map(state::hold_key);
+                return hold.into_iter().chain([state::operation_key(c.operation_id)]).collect();
+            }
             Command::TopUp(c) => Some(state::operation_key(c.operation_id)),
             Command::Adjust(c) => Some(state::operation_key(c.operation_id)),
             Command::Refund(c) => Some(state::operation_key(c.operation_id)),
             Command::Reset(c) => Some(state::operation_key(c.operation_id)),
         };
-        own.into_iter().chain([state::CONFIGURATION]).collect()
+        own.into_iter().collect()
     }
 
     fn step(state: &mut AccountState, command: Command, now: Timestamp) -> Outcome<Reply, Event> {

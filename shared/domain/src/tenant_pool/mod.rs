@@ -94,9 +94,23 @@ impl StateMachine for TenantPool {
     type Reply = Reply;
     type Event = Event;
 
-    /// Everything is kept in memory: who is short looks at all leases.
-    fn reads(_: &Command) -> Vec<PartKey> {
-        Vec::new()
+    const STANDING: &'static [u8] = &[state::CONFIGURATION.kind, state::RECALL.kind];
+
+    fn reads(command: &Command) -> Vec<PartKey> {
+        match command {
+            Command::Want(account, _) => vec![state::lease_key(*account)],
+            Command::Configure(_) | Command::Inspect | Command::Wake => Vec::new(),
+        }
+    }
+
+    /// Who recalls looks at all leases.
+    fn reads_all(command: &Command) -> bool {
+        matches!(command, Command::Configure(_) | Command::Wake)
+    }
+
+    /// Who is short looks at all leases, for those who may give back.
+    fn needed_all(reply: &Reply) -> bool {
+        matches!(reply, Reply::Grant(grant) if grant.short.is_some())
     }
 
     fn step(state: &mut PoolState, command: Command, now: Timestamp) -> Outcome<Reply, Event> {
@@ -110,6 +124,7 @@ impl StateMachine for TenantPool {
         Outcome { reply, events }
     }
 
+    /// Where there is memory, everything is in it.
     fn resident(_: PartKey) -> bool {
         true
     }

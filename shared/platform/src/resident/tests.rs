@@ -4,6 +4,7 @@ mod events;
 mod releases;
 mod reload;
 mod rows;
+mod sparse;
 
 use super::*;
 use core::time::Duration;

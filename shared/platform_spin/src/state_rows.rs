@@ -1,0 +1,355 @@
+//! A state machine in versioned rows of SQLite: our strongly consistent store on Spin.
+//!
+//! A step is decided outside of any lock on what one `SELECT` saw, then written if the version is still the same; if
+//! somebody was quicker, it is decided again with the database locked. So what changes nothing (a refusal, a question)
+//! takes no lock, a quiet account writes one row in one statement, and a crowded one waits its turn.
+
+use crate::database_sqlite::failed;
+use crate::ledger_sql;
+use crate::spin_platform::SpinPlatform;
+use crate::sqlite::{Database, MayBeLocked, Patience, SqliteError};
+use core::cell::Cell;
+use core::time::Duration;
+use domain::state_machine::{PartKey, StateMachine};
+use domain::time::Timestamp;
+use platform::resident::{LayoutError, Resident, Stepped, Write, decode, encode};
+use platform::{Clock, PlatformError};
+use spin_sdk::sqlite::{QueryResult, Value};
+
+/// How long events wait at most for the request that caused them, before the scheduler delivers them.
+pub(crate) const DELIVERY_OVERDUE: Duration = Duration::from_secs(10);
+/// Times that a step is decided again because somebody was quicker. With the database locked nobody is; this is for
+/// backends that do not keep the lock.
+const TRIES_MAX: usize = 4;
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StateError {
+    #[error(transparent)]
+    Sqlite(#[from] SqliteError),
+    #[error(transparent)]
+    Layout(#[from] LayoutError),
+    /// Somebody was quicker; nothing is stored.
+    #[error("the rows have changed meanwhile")]
+    Changed,
+}
+
+impl MayBeLocked for StateError {
+    fn is_locked(&self) -> bool {
+        matches!(self, Self::Sqlite(SqliteError::Locked))
+    }
+}
+
+impl From<StateError> for PlatformError {
+    fn from(error: StateError) -> Self {
+        match error {
+            StateError::Sqlite(error) => failed(error),
+            StateError::Layout(error) => Self::malformed(error.to_string()),
+            StateError::Changed => Self::unavailable(error.to_string()),
+        }
+    }
+}
+
+/// A machine as it was found, and what it has decided since.
+pub(crate) struct Found<M: StateMachine> {
+    /// None: it has never been stored.
+    version: Option<i64>,
+    alarm_at: Option<i64>,
+    pub(crate) resident: Resident<M>,
+}
+
+/// Which parts come along.
+struct Wanted {
+    keys: Vec<PartKey>,
+    all: bool,
+}
+
+std::thread_local! {
+    static DECIDING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether a machine is just being stepped: a panic is the ledger's then, and nothing of the step is stored.
+pub(crate) fn is_deciding() -> bool {
+    DECIDING.get()
+}
+
+pub(crate) async fn apply<M: StateMachine>(
+    platform: &SpinPlatform,
+    name: &str,
+    command: &M::Command,
+) -> Result<M::Reply, PlatformError> {
+    if let Some(hooks) = platform.hooks() {
+        hooks.fault(name, || DECIDING.set(true)).await?;
+    }
+    let database = platform.ledger()?;
+    let command = encode(command);
+    let mut patience = Patience::new();
+    let decided = loop {
+        match decide::<M>(&database, name, &command, platform.now()) {
+            Err(StateError::Sqlite(SqliteError::NoSuchTable(_))) => create(&database, &mut patience).await?,
+            Err(StateError::Sqlite(SqliteError::Locked)) => patience.wait().await.map_err(failed)?,
+            other => break other?,
+        }
+    };
+    let (found, stepped, written) = if decided.1.writes.is_empty() {
+        (decided.0, decided.1, 0)
+    } else {
+        store_or_decide_again(platform, &database, name, &command, decided, &mut patience).await?
+    };
+    if let Some(hooks) = platform.hooks().filter(|_| written > 0) {
+        hooks.count_rows(written).await;
+    }
+    if found.resident.undelivered() > 0 {
+        platform.deliver_later::<M>(name);
+    }
+    Ok(stepped.reply)
+}
+
+type Decided<M> = (Found<M>, Stepped<<M as StateMachine>::Reply>);
+
+async fn store_or_decide_again<M: StateMachine>(
+    platform: &SpinPlatform,
+    database: &Database,
+    name: &str,
+    command: &[u8],
+    decided: Decided<M>,
+    patience: &mut Patience,
+) -> Result<(Found<M>, Stepped<M::Reply>, usize), StateError> {
+    let now = platform.now();
+    let (found, stepped) = decided;
+    if let [Write::Head(_)] = stepped.writes.as_slice() {
+        // One statement is atomic by itself.
+        match found.store_patiently(database, name, &stepped.writes, now, patience).await {
+            Err(StateError::Changed) => {}
+            other => return other.map(|()| (found, stepped, 1)),
+        }
+    } else {
+        let stored =
+            database.transaction(patience, |database| found.store(database, name, &stepped.writes, now));
+        match stored.await {
+            Err(StateError::Changed) => {}
+            other => {
+                return other.map(|()| {
+                    let rows = stepped.writes.len();
+                    (found, stepped, rows)
+                });
+            }
+        }
+    }
+    for _ in 1..TRIES_MAX {
+        let again = database.transaction(patience, |database| {
+            let now = platform.now();
+            let (found, stepped) = decide::<M>(database, name, command, now)?;
+            if !stepped.writes.is_empty() {
+                found.store(database, name, &stepped.writes, now)?;
+            }
+            let rows = stepped.writes.len();
+            Ok((found, stepped, rows))
+        });
+        match again.await {
+            Err(StateError::Changed) => {}
+            other => return other,
+        }
+    }
+    Err(StateError::Changed)
+}
+
+/// Looks at what the command needs, and steps in memory.
+fn decide<M: StateMachine>(
+    database: &Database,
+    name: &str,
+    command: &[u8],
+    now: Timestamp,
+) -> Result<Decided<M>, StateError> {
+    let step = |all: bool| {
+        let command: M::Command = decode(command)?;
+        let all = all || M::reads_all(&command);
+        let mut found = find::<M>(database, name, &Wanted { keys: M::reads(&command), all }, now)?;
+        let stepped = found.resident.step(command, now);
+        Ok::<_, StateError>((found, stepped, all))
+    };
+    DECIDING.set(true);
+    let mut decided = step(false);
+    if let Ok((_, stepped, false)) = &decided
+        && M::needed_all(&stepped.reply)
+    {
+        decided = step(true);
+    }
+    DECIDING.set(false);
+    decided.map(|(found, stepped, _)| (found, stepped))
+}
+
+/// The head alone.
+pub(crate) fn find_head<M: StateMachine>(database: &Database, name: &str) -> Result<Found<M>, StateError> {
+    let rows = database.execute(ledger_sql::HEAD, &[text(M::KIND), text(name)])?;
+    match rows.rows.into_iter().next().map(|row| row.values) {
+        None => Found::of(None, None, None),
+        Some(values) => match <[Value; 3]>::try_from(values) {
+            Ok([Value::Integer(version), alarm_at, Value::Blob(value)]) => {
+                Found::of(Some(version), integer(&alarm_at), Some(&value))
+            }
+            _ => Err(LayoutError::Unreadable.into()),
+        },
+    }
+}
+
+/// Head and parts as of one instant: one statement sees one state.
+fn find<M: StateMachine>(
+    database: &Database,
+    name: &str,
+    wanted: &Wanted,
+    now: Timestamp,
+) -> Result<Found<M>, StateError> {
+    let mut parameters = vec![text(M::KIND), text(name)];
+    let sql = if wanted.all {
+        ledger_sql::find_all(wanted.keys.len())
+    } else {
+        parameters.push(Value::Integer(now.as_millis()));
+        for kind in M::STANDING {
+            parameters.extend([Value::Blob(vec![*kind]), Value::Blob(vec![*kind + 1])]);
+        }
+        ledger_sql::find(M::STANDING.len(), wanted.keys.len())
+    };
+    parameters.extend(wanted.keys.iter().map(|key| Value::Blob(key.to_bytes().to_vec())));
+    read_all(database.execute(&sql, &parameters)?)
+}
+
+fn read_all<M: StateMachine>(rows: QueryResult) -> Result<Found<M>, StateError> {
+    let (mut head, mut parts) = (None, Vec::new());
+    for row in rows.rows {
+        match <[Value; 4]>::try_from(row.values) {
+            Ok([Value::Integer(version), alarm_at, Value::Null, Value::Blob(value)]) => {
+                head = Some((version, integer(&alarm_at), value));
+            }
+            Ok([_, _, Value::Blob(key), Value::Blob(value)]) => parts.push((key, value)),
+            _ => return Err(LayoutError::Unreadable.into()),
+        }
+    }
+    let mut found = match &head {
+        None => Found::of(None, None, None)?,
+        Some((version, alarm_at, value)) => Found::of(Some(*version), *alarm_at, Some(value))?,
+    };
+    for (key, value) in parts {
+        let key = PartKey::from_bytes(&key).ok_or(LayoutError::Unreadable)?;
+        found.resident.supply(key, &value)?;
+    }
+    Ok(found)
+}
+
+impl<M: StateMachine> Found<M> {
+    fn of(version: Option<i64>, alarm_at: Option<i64>, head: Option<&[u8]>) -> Result<Self, StateError> {
+        Ok(Self { version, alarm_at, resident: Resident::load(head)? })
+    }
+
+    pub(crate) async fn store_patiently(
+        &self,
+        database: &Database,
+        name: &str,
+        writes: &[Write],
+        now: Timestamp,
+        patience: &mut Patience,
+    ) -> Result<(), StateError> {
+        loop {
+            match self.store(database, name, writes, now) {
+                Err(StateError::Sqlite(SqliteError::Locked)) => patience.wait().await?,
+                other => return other,
+            }
+        }
+    }
+
+    /// Writes everything, if nobody has changed the head since it was read. More than the head needs a transaction.
+    pub(crate) fn store(
+        &self,
+        database: &Database,
+        name: &str,
+        writes: &[Write],
+        now: Timestamp,
+    ) -> Result<(), StateError> {
+        let head = writes.iter().find_map(|write| match write {
+            Write::Head(value) => Some(value),
+            _ => None,
+        });
+        self.store_head(database, name, head, self.alarm_after(now))?;
+        for write in writes {
+            store_beside(database, M::KIND, name, write)?;
+        }
+        Ok(())
+    }
+
+    /// The version is part of the condition, whatever lock there is.
+    pub(crate) fn store_head(
+        &self,
+        database: &Database,
+        name: &str,
+        head: Option<&Vec<u8>>,
+        alarm_at: Option<i64>,
+    ) -> Result<(), StateError> {
+        let mut parameters = vec![text(M::KIND), text(name), alarm_at.map_or(Value::Null, Value::Integer)];
+        parameters.extend(head.map(|value| Value::Blob(value.clone())));
+        parameters.extend(self.version.map(Value::Integer));
+        let sql = match (head, self.version) {
+            (Some(_), Some(_)) => ledger_sql::UPDATE_HEAD,
+            (None, Some(_)) => ledger_sql::TOUCH_HEAD,
+            (Some(_), None) => ledger_sql::INSERT_HEAD,
+            // Parts without a head: no machine does that.
+            (None, None) => return Err(LayoutError::Unreadable.into()),
+        };
+        match database.execute(sql, &parameters)?.rows.is_empty() {
+            true => Err(StateError::Changed),
+            false => Ok(()),
+        }
+    }
+
+    /// The alarm is only ever put forward: moving it costs an index's row, and one that rings in vain costs little.
+    fn alarm_after(&self, now: Timestamp) -> Option<i64> {
+        let wanted = match self.resident.undelivered() {
+            0 => self.resident.wake_at(),
+            _ => Some(now.plus(DELIVERY_OVERDUE)),
+        };
+        self.alarm_at.into_iter().chain(wanted.map(Timestamp::as_millis)).min()
+    }
+}
+
+fn store_beside(database: &Database, kind: &str, name: &str, write: &Write) -> Result<(), SqliteError> {
+    let bytes = |bytes: &[u8]| Value::Blob(bytes.to_vec());
+    let (sql, mut more) = match write {
+        Write::Head(_) => return Ok(()),
+        Write::Put { key, due, value } => (
+            ledger_sql::PUT_PART,
+            vec![bytes(&key.to_bytes()), Value::Integer(due.as_millis()), bytes(value)],
+        ),
+        Write::Delete { key } => (ledger_sql::DELETE_PART, vec![bytes(&key.to_bytes())]),
+        Write::PutEvent { sequence, value } => {
+            (ledger_sql::PUT_EVENT, vec![sequence_value(*sequence), bytes(value)])
+        }
+        Write::DeleteEventsThrough { sequence } => {
+            (ledger_sql::DELETE_EVENTS, vec![sequence_value(*sequence)])
+        }
+    };
+    let mut parameters = vec![text(kind), text(name)];
+    parameters.append(&mut more);
+    database.execute(sql, &parameters).map(|_| ())
+}
+
+/// Before the first step ever.
+async fn create(database: &Database, patience: &mut Patience) -> Result<(), PlatformError> {
+    for table in ledger_sql::TABLES {
+        database.execute_patiently(table, &[], patience).await.map_err(failed)?;
+    }
+    Ok(())
+}
+
+pub(crate) fn text(text: &str) -> Value {
+    Value::Text(text.to_owned())
+}
+
+pub(crate) fn integer(value: &Value) -> Option<i64> {
+    match value {
+        Value::Integer(integer) => Some(*integer),
+        _ => None,
+    }
+}
+
+/// A machine numbers its events from one, so they stay far below the bound.
+pub(crate) fn sequence_value(sequence: u64) -> Value {
+    Value::Integer(i64::try_from(sequence).unwrap_or(i64::MAX))
+}
