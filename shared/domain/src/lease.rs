@@ -43,7 +43,7 @@ pub struct Want {
     /// Whether less than the least helps.
     #[n(6)]
     pub partial: bool,
-    /// Whether the account has lowered its figure to what it needs.
+    /// Whether the account's figure is what it needs and no more.
     #[n(7)]
     pub gives_back: bool,
     /// Permits of the rate limits that it needs now.
@@ -99,6 +99,9 @@ pub struct Short {
     /// Accounts that seem to have more than they need: asked to give back, they may help.
     #[n(6)]
     pub candidates: Vec<AccountId>,
+    /// Whether all leases were looked through for them just now.
+    #[n(7)]
+    pub looked: bool,
 }
 
 /// Calls that a tenant's rate limits let pass.

@@ -1,11 +1,11 @@
 //! Where the events of state machines go. Every delivery may be repeated.
 
-use domain::account::{Account, Command, Event};
+use domain::account::Event;
 use domain::identity::AccountId;
 use domain::lease::Want;
 use domain::tenant_pool::{self, TenantPool};
 use platform::{Platform, PlatformError};
-use store::{notices, usage_logs};
+use store::{leases, notices, usage_logs};
 
 /// An account's rows and notices in one commit, and what it tells its tenant's pool.
 pub async fn of_account(
@@ -48,7 +48,7 @@ async fn tell_pool(
 /// A pool's notices, and the accounts that it asks for what they do not need.
 pub async fn of_pool(
     platform: &impl Platform,
-    _name: &str,
+    name: &str,
     events: Vec<tenant_pool::Event>,
 ) -> Result<(), PlatformError> {
     let (mut raised, mut recalled) = (Vec::new(), Vec::new());
@@ -62,8 +62,7 @@ pub async fn of_pool(
         platform.commit(vec![notices::insert_batch(&raised)]).await?;
     }
     for account in recalled {
-        // Its answer comes through its own outbox.
-        platform.apply::<Account>(&account.to_string(), Command::GiveBack).await?;
+        leases::recall(platform, name, account).await?;
     }
     Ok(())
 }

@@ -151,6 +151,7 @@ impl AtomicState for SpinPlatform {
     }
 
     async fn deliver<M: StateMachine>(&self, name: &str) -> Result<(), PlatformError> {
+        state_rows::apply::<M>(self, name, &M::wake()).await?;
         delivery::deliver::<M>(self, name).await
     }
 }

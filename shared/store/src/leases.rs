@@ -19,6 +19,7 @@ pub(crate) async fn ask(
     let Some(short) = grant.short.as_ref().filter(|short| !short.candidates.is_empty()) else {
         return Ok(grant);
     };
+    // Whoever cannot be asked gives nothing; what it lowered nevertheless reaches the pool through its outbox.
     join_all(short.candidates.iter().map(|other| recall(platform, &needs.pool, *other))).await;
     want(platform, &needs.pool, account, &needs.want).await
 }
@@ -34,11 +35,15 @@ pub async fn balance(
     }
 }
 
-/// What the account gives back reaches the pool through its outbox in any case; this is the quick way.
-async fn recall(platform: &(impl Database + AtomicState), pool: &str, account: AccountId) {
-    let reply = platform.apply::<Account>(&account.to_string(), account::Command::GiveBack).await;
-    if let Ok(account::Reply::GivesBack(told)) = reply {
-        let _ = want(platform, pool, account, &told).await;
+/// Has an account give back what it does not need, and tells the pool.
+pub async fn recall(
+    platform: &(impl Database + AtomicState),
+    pool: &str,
+    account: AccountId,
+) -> Result<(), PlatformError> {
+    match platform.apply::<Account>(&account.to_string(), account::Command::GiveBack).await? {
+        account::Reply::GivesBack(told) => want(platform, pool, account, &told).await.map(|_| ()),
+        _ => Ok(()),
     }
 }
 

@@ -173,11 +173,14 @@ impl TenantShare {
         }
     }
 
-    /// Lowers the figure to what is needed. The pool learns of it under a new epoch; answers to what was
-    /// asked before then raise nothing any more.
+    /// Lowers the figure to what is needed, if it is higher. The pool learns of it under a new epoch; answers to what
+    /// was asked before then raise nothing any more.
     fn give_back(&mut self, now: Timestamp) -> Want {
-        self.granted = self.granted.min(self.needed().at_least_zero());
-        self.epoch = self.epoch.saturating_add(1);
+        let needed = self.needed().at_least_zero();
+        if needed < self.granted {
+            self.granted = needed;
+            self.epoch = self.epoch.saturating_add(1);
+        }
         let over = self.is_over(now);
         Want { gives_back: true, spare: NanoEur::ZERO, ..self.want(NanoEur::ZERO, 0, false, over) }
     }
@@ -206,8 +209,12 @@ pub(super) fn begin(head: &mut Head, configuration: &Configuration, now: Timesta
 
 /// Gives back what is not needed.
 pub(super) fn give_back(head: &mut Head, pool: &PoolTerms, now: Timestamp, events: &mut Vec<Event>) -> Want {
+    let epoch = head.tenant.epoch;
     let want = head.tenant.give_back(now);
-    events.push(Event::Pool(pool.name.clone(), Box::new(want.clone())));
+    // Who asks again and again tells the pool by the answer; what was lowered must reach it whoever asked.
+    if head.tenant.epoch != epoch {
+        events.push(Event::Pool(pool.name.clone(), Box::new(want.clone())));
+    }
     want
 }
 

@@ -7,8 +7,9 @@ use crate::lease::{CANDIDATES_MAX, LEASE_CALLS, LEASE_SHARE, PERMIT_VALIDITY, Pe
 use core::cmp::Ordering;
 use core::time::Duration;
 
-/// An account that has just given back what it could is not named again before this.
-const GAVE_BACK_PAUSE: Duration = Duration::from_secs(1);
+/// All leases are looked through for those who have something to spare once in so long, and so many are remembered.
+const LOOK_PAUSE: Duration = Duration::from_secs(1);
+const SPARERS_MAX: usize = 32;
 
 pub(super) fn grant(
     state: &mut PoolState,
@@ -19,10 +20,14 @@ pub(super) fn grant(
 ) -> Grant {
     let before = current_lease(state, account, want.epoch);
     let mut lease = before.clone();
-    let late = hear(&mut lease, want, now);
+    let late = hear(&mut lease, want);
     let mut short = None;
     let mut permits = Ok(None);
     if !late {
+        if want.gives_back {
+            // It has just given back what it could.
+            state.head.period.sparers.retain(|other| *other != account);
+        }
         short = raise(state, configuration, &before, &mut lease, want, now);
         // A call that is not paid takes no permit.
         if short.is_none() || want.partial {
@@ -38,8 +43,19 @@ pub(super) fn grant(
         permits: permits.clone().ok().flatten(),
         rate: permits.err(),
     };
+    if lease.granted > before.granted {
+        remember_sparer(&mut state.head.period, account, now);
+    }
     store(state, &before, lease);
     grant
+}
+
+/// Whoever is granted something between two looks may have it to spare before the next.
+fn remember_sparer(period: &mut PoolPeriod, account: AccountId, now: Timestamp) {
+    let recent = now < period.looked_at.plus(LOOK_PAUSE);
+    if recent && period.sparers.len() < SPARERS_MAX && !period.sparers.contains(&account) {
+        period.sparers.push(account);
+    }
 }
 
 /// The account's lease in the present period; an empty one if it has none.
@@ -54,7 +70,7 @@ fn current_lease(state: &PoolState, account: AccountId, epoch: u64) -> Lease {
 }
 
 /// Takes over what the account says of itself; whether it is too late for that.
-fn hear(lease: &mut Lease, want: &Want, now: Timestamp) -> bool {
+fn hear(lease: &mut Lease, want: &Want) -> bool {
     let same_period = want.period_opened_at == lease.period_opened_at;
     match want.epoch.cmp(&lease.epoch) {
         Ordering::Less => return true,
@@ -67,15 +83,12 @@ fn hear(lease: &mut Lease, want: &Want, now: Timestamp) -> bool {
             lease.used = if same_period { want.used } else { NanoEur::ZERO };
         }
     }
-    if want.gives_back {
-        lease.gave_back_at = now;
-    }
     false
 }
 
 /// Raises the lease to what is wanted, and a share of what is left beyond; or says why not.
 fn raise(
-    state: &PoolState,
+    state: &mut PoolState,
     configuration: &PoolConfiguration,
     before: &Lease,
     lease: &mut Lease,
@@ -106,31 +119,39 @@ fn raise(
     if want.partial && !rest.is_zero() {
         lease.granted = available;
     }
-    let PoolPeriod { ends_at, .. } = state.head.period;
-    let used = state.head.period.used.saturating_sub(before.used).saturating_add(lease.used);
+    let period = &state.head.period;
+    let used = period.used.saturating_sub(before.used).saturating_add(lease.used);
     let committed = others.saturating_add(lease.figure());
+    let leased = committed.saturating_sub(used).at_least_zero();
+    let looked = !leased.is_zero() && now >= period.looked_at.plus(LOOK_PAUSE);
+    if looked {
+        state.head.period.sparers = sparers(state);
+        state.head.period.looked_at = now;
+    }
+    let asked = state.head.period.sparers.iter().filter(|other| **other != before.account);
     Some(Short {
         limit: budget,
         used,
-        leased: committed.saturating_sub(used).at_least_zero(),
+        leased,
         over: committed.saturating_sub(budget).at_least_zero(),
         available,
-        resets_at: ends_at,
-        candidates: candidates(state, before.account, now),
+        resets_at: state.head.period.ends_at,
+        candidates: asked.take(CANDIDATES_MAX).copied().collect(),
+        looked,
     })
 }
 
-/// Those who seem to have most to give back.
-fn candidates(state: &PoolState, asking: AccountId, now: Timestamp) -> Vec<AccountId> {
-    let mut most: Vec<(NanoEur, AccountId)> = Vec::with_capacity(CANDIDATES_MAX + 1);
-    for lease in state.leases().filter(|lease| lease.account != asking) {
+/// Those who seem to have most to give back, the first of them most.
+fn sparers(state: &PoolState) -> Vec<AccountId> {
+    let mut most: Vec<(NanoEur, AccountId)> = Vec::with_capacity(SPARERS_MAX + 1);
+    for lease in state.leases() {
         let slack = lease.slack();
-        if slack <= NanoEur::ZERO || now < lease.gave_back_at.plus(GAVE_BACK_PAUSE) {
+        if slack <= NanoEur::ZERO {
             continue;
         }
         let place = most.partition_point(|(more, _)| *more >= slack);
         most.insert(place, (slack, lease.account));
-        most.truncate(CANDIDATES_MAX);
+        most.truncate(SPARERS_MAX);
     }
     most.into_iter().map(|(_, account)| account).collect()
 }

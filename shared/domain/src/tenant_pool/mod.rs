@@ -108,9 +108,9 @@ impl StateMachine for TenantPool {
         matches!(command, Command::Configure(_) | Command::Wake)
     }
 
-    /// Who is short looks at all leases, for those who may give back.
+    /// Who is short looks at all leases for those who may give back, but not each time.
     fn needed_all(reply: &Reply) -> bool {
-        matches!(reply, Reply::Grant(grant) if grant.short.is_some())
+        matches!(reply, Reply::Grant(grant) if grant.short.as_ref().is_some_and(|short| short.looked))
     }
 
     fn step(state: &mut PoolState, command: Command, now: Timestamp) -> Outcome<Reply, Event> {

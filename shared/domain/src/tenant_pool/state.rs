@@ -37,6 +37,12 @@ pub struct PoolPeriod {
     /// The highest notice that was raised, in per cent.
     #[n(4)]
     pub notified: u8,
+    /// Accounts that had most to spare when all leases were last looked through, without those who have given back
+    /// since.
+    #[n(5)]
+    pub sparers: Vec<AccountId>,
+    #[n(6)]
+    pub looked_at: Timestamp,
 }
 
 #[derive(Clone, Debug, PartialEq, Encode, Decode)]
@@ -65,10 +71,8 @@ pub struct Lease {
     /// As the account told.
     #[n(4)]
     pub used: NanoEur,
-    /// When the account last lowered its figure to what it needed, and when it was last asked to.
+    /// When the account was last asked for what it does not need, because more is granted than there is.
     #[n(5)]
-    pub gave_back_at: Timestamp,
-    #[n(6)]
     pub asked_at: Timestamp,
 }
 
@@ -80,7 +84,6 @@ impl Lease {
             epoch,
             granted: NanoEur::ZERO,
             used: NanoEur::ZERO,
-            gave_back_at: Timestamp::EPOCH,
             asked_at: Timestamp::EPOCH,
         }
     }

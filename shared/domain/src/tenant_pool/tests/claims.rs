@@ -35,6 +35,37 @@ fn what_one_account_does_not_need_another_gets() {
 }
 
 #[test]
+fn an_account_that_has_nothing_to_give_back_changes_nothing_when_it_is_asked() {
+    let mut tenant = Tenant::with_budget(2, 1_000);
+    tenant.call(0, 900).unwrap();
+    let account::Reply::GivesBack(first) = tenant.tell(0, account::Command::GiveBack) else {
+        panic!("a pool")
+    };
+    tenant.want(0, &first);
+    let (head, told) = (tenant.accounts[0].head.clone(), tenant.to_pool.len());
+    let account::Reply::GivesBack(again) = tenant.tell(0, account::Command::GiveBack) else {
+        panic!("a pool")
+    };
+    assert_eq!((again, &tenant.accounts[0].head, tenant.to_pool.len()), (first, &head, told));
+}
+
+#[test]
+fn p25_refusals_of_a_short_pool_look_through_all_leases_once_a_second() {
+    let mut tenant = Tenant::with_budget(40, 5_000);
+    for account in 0..40 {
+        tenant.call(account, 100).unwrap();
+    }
+    let mut looked = 0;
+    for call in 0..120 {
+        let call_wants = Want { least: nano(5_001), target: nano(5_001), ..Want::default() };
+        let grant = tenant.want(100 + call, &call_wants);
+        looked += u64::from(grant.short.expect("all is held").looked);
+        tenant.now = tenant.now.plus(SECOND / 50);
+    }
+    assert_eq!(looked, 2);
+}
+
+#[test]
 fn p06_an_account_that_its_pool_never_answered_admits_nothing() {
     let mut tenant = Tenant::with_budget(1, 1_000);
     let call = tenant.next_call(1);

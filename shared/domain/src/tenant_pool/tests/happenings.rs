@@ -82,13 +82,15 @@ impl Play {
             Happening::ToPool { which, again } => {
                 if let Some((account, want)) = pick(&mut self.tenant.to_pool, which, again) {
                     let grant = self.tenant.want(account, &want);
-                    self.tenant.to_accounts.push((account, grant));
+                    self.tenant.to_accounts.push((account, (grant, self.tenant.now)));
                 }
             }
             Happening::ToAccount { which, again } => {
-                if let Some((account, grant)) = pick(&mut self.tenant.to_accounts, which, again) {
+                if let Some((account, (grant, asked_at))) = pick(&mut self.tenant.to_accounts, which, again) {
                     let call = self.tenant.next_call(1);
-                    let reserve = Reserve { grant: Some(Box::new(grant)), ..call };
+                    // It travels in a command that is good for so long.
+                    let valid_until = asked_at.plus(10 * SECOND);
+                    let reserve = Reserve { grant: Some(Box::new(grant)), valid_until, ..call };
                     let id = reserve.request_id;
                     if let account::Reply::Reserved(_) =
                         self.tenant.tell(account, account::Command::Reserve(Box::new(reserve)))
@@ -124,7 +126,7 @@ impl Play {
                 account::Reply::NeedsGrant(needs) => {
                     self.tenant.to_pool.push((account, needs.want.clone()));
                     let grant = self.tenant.want(account, &needs.want);
-                    self.tenant.to_accounts.push((account, grant.clone()));
+                    self.tenant.to_accounts.push((account, (grant.clone(), self.tenant.now)));
                     if lost {
                         return;
                     }

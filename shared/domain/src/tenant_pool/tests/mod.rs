@@ -26,7 +26,7 @@ struct Tenant {
     now: Timestamp,
     /// Sent and not delivered, or to be delivered again.
     to_pool: Vec<(usize, Want)>,
-    to_accounts: Vec<(usize, Grant)>,
+    to_accounts: Vec<(usize, (Grant, Timestamp))>,
     notices: Vec<Notice>,
     recalled: Vec<AccountId>,
     calls: u64,

@@ -2,8 +2,9 @@
 //! answers and stores the same as one that has everything in memory.
 
 use super::*;
+use domain::api_key::KeyHash;
 use domain::identity::{AccountId, Home};
-use domain::lease::Want;
+use domain::lease::{Grant, PERMIT_VALIDITY, Permits, Want};
 use domain::state_machine::Part as _;
 use domain::tenant_pool::{self, PoolConfiguration, TenantPool};
 use proptest::prelude::*;
@@ -30,6 +31,66 @@ fn load_sparsely<M: StateMachine>(
     (resident, read)
 }
 
+/// With two keys of their own limits, and money from a tenant's pool.
+fn configure_all(version: u64) -> Command {
+    let key = |id: u8| Key {
+        budget: Some(NanoEur::new(3_000).unwrap()),
+        rates: RateLimits { requests_per_minute: Some(30), tokens_per_minute: None },
+        ..Key::new(format!("key-{id}"), KeyHash::from_bytes([id; 32]))
+    };
+    let pool = PoolTerms {
+        name: "eu-tenant".into(),
+        money: true,
+        requests: true,
+        tokens: false,
+        period: Configuration::new("tenant", NanoEur::ZERO).period,
+    };
+    let configuration = Configuration {
+        version,
+        keys: (0..2).map(key).collect(),
+        pool: Some(pool),
+        routing_version: 1,
+        ..Configuration::new("tenant", NanoEur::new(20_000).unwrap())
+    };
+    Command::Configure(Box::new(Configure { configuration }))
+}
+
+/// A call by one of the keys, with what the pool has granted.
+fn reserve_by_key(now: Timestamp, id: u64) -> Command {
+    let Command::Reserve(reserve) = reserve(now, id) else { unreachable!("it is one") };
+    let permits = Permits { sequence: id, until: now.plus(PERMIT_VALIDITY), requests: 3, tokens: 0 };
+    let grant = Grant {
+        period_opened_at: START,
+        period_ends_at: START.plus(Duration::from_secs(3_000)),
+        granted: NanoEur::new(10_000).unwrap(),
+        permits: Some(permits),
+        ..Grant::default()
+    };
+    let key = Some(KeyHash::from_bytes([u8::try_from(id % 2).unwrap_or_default(); 32]));
+    Command::Reserve(Box::new(Reserve { key, grant: Some(Box::new(grant)), ..*reserve }))
+}
+
+/// A service's hold of an amount, and the report that ends it.
+fn hold_amount(now: Timestamp, id: u64) -> Command {
+    let Command::Reserve(reserve) = reserve(now, id) else { unreachable!("it is one") };
+    Command::Reserve(Box::new(Reserve { amount: Some(NanoEur::new(700).unwrap()), ..*reserve }))
+}
+
+fn report(id: u64, hold: Option<u64>) -> Command {
+    let Command::Reserve(reserve) = reserve(START, id) else { unreachable!("it is one") };
+    Command::Report(Box::new(Report {
+        operation_id: request_id(900 + id),
+        model: reserve.model,
+        usage: tokens(50, 5),
+        cost: None,
+        tariff: reserve.tariff,
+        served: reserve.served,
+        tags: Vec::new(),
+        foreign_id: "of their own".into(),
+        hold: hold.map(request_id),
+    }))
+}
+
 fn commands(kind: u8, id: u64, version: u64, now: Timestamp) -> Vec<Command> {
     match kind {
         0 => (0..id).map(|other| reserve(now, 100 + other)).collect(),
@@ -41,6 +102,17 @@ fn commands(kind: u8, id: u64, version: u64, now: Timestamp) -> Vec<Command> {
         7 => vec![adjust(id)],
         8 => vec![settle(100 + id)],
         9 => vec![configure(version, 1_000_000)],
+        10 => vec![configure_all(version)],
+        11..14 => vec![reserve_by_key(now, id)],
+        14 => vec![hold_amount(now, id)],
+        15 => vec![report(id, None)],
+        16 => vec![report(id, Some(id))],
+        17 => {
+            vec![Command::Refund(Refund { operation_id: request_id(id), amount: NanoEur::new(40).unwrap() })]
+        }
+        18 => vec![Command::Reset(Reset { operation_id: request_id(id) })],
+        19 => vec![Command::GiveBack],
+        20 => vec![Command::Authorize(KeyHash::from_bytes([0; 32])), Command::Inspect],
         _ => vec![Command::Wake],
     }
 }
@@ -49,7 +121,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
     fn an_account_without_memory_answers_and_stores_the_same(
-        happenings in prop::collection::vec((0u8..11, 0u64..40, 0u64..90), 1..60),
+        happenings in prop::collection::vec((0u8..22, 0u64..40, 0u64..90), 1..60),
     ) {
         let mut with_memory = Host::configured();
         let mut disk = with_memory.disk.clone();
