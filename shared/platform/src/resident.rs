@@ -34,6 +34,20 @@ pub struct Stepped<R> {
     pub writes: Vec<Write>,
 }
 
+/// The oldest events that wait, in order.
+pub struct Batch {
+    pub events: Vec<Vec<u8>>,
+    /// What [`Resident::acknowledge`] takes, once they are delivered.
+    pub through: u64,
+    pub of_rows: u64,
+}
+
+impl Batch {
+    pub fn decoded<E: Codec>(&self) -> Result<Vec<E>, LayoutError> {
+        self.events.iter().map(|event| decode(event)).collect()
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LayoutError {
     #[error("a stored row cannot be read")]
@@ -170,8 +184,21 @@ impl<M: StateMachine> Resident<M> {
         self.row_events > 0
     }
 
-    pub fn inline_events(&self) -> impl Iterator<Item = (u64, &[u8])> {
-        self.inline_events.iter().map(|(sequence, value)| (*sequence, value.as_slice()))
+    /// What to deliver next, `max` events at most. `rows` are the oldest that lie in rows of their own, at least `max`
+    /// of them or all. They may have been read later than the head: what is younger than the head is left, since
+    /// others that came with it may be missing here.
+    pub fn next_batch(&self, rows: Vec<(u64, Vec<u8>)>, max: usize) -> Option<Batch> {
+        let known = rows.into_iter().filter(|(sequence, _)| *sequence < self.next_sequence);
+        let inline = self.inline_events.iter().cloned();
+        let mut waiting: Vec<_> = known
+            .map(|(sequence, value)| (sequence, value, true))
+            .chain(inline.map(|(sequence, value)| (sequence, value, false)))
+            .collect();
+        waiting.sort_unstable_by_key(|(sequence, ..)| *sequence);
+        waiting.truncate(max);
+        let through = waiting.last()?.0;
+        let of_rows = waiting.iter().filter(|(.., of_rows)| *of_rows).count() as u64;
+        Some(Batch { events: waiting.into_iter().map(|(_, value, _)| value).collect(), through, of_rows })
     }
 
     /// Drops every event up to `sequence`: they were acknowledged. `of_rows` is how many of them lay

@@ -7,7 +7,7 @@ use domain::state_machine::StateMachine;
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
 use platform::PlatformError;
-use platform::resident::decode;
+use platform::resident::{Batch, decode};
 
 /// Events in one batch at most; small, so that tests see several.
 const BATCH_MAX: usize = 50;
@@ -30,12 +30,6 @@ impl Delivered {
         assert_eq!(self.kind, M::KIND);
         decoded::<M>(&self.events)
     }
-}
-
-struct Batch {
-    events: Vec<Vec<u8>>,
-    through: u64,
-    of_rows: u64,
 }
 
 impl MemoryPlatform {
@@ -89,17 +83,8 @@ impl MemoryPlatform {
     /// The oldest events, from rows of their own and from beside the head.
     fn next_batch<M: StateMachine>(&self, key: &Key) -> Result<Option<Batch>, PlatformError> {
         self.with_resident::<M, _>(key, |resident, rows| {
-            let of_rows = rows.events().iter().map(|(sequence, value)| (*sequence, value.as_slice(), true));
-            let inline = resident.inline_events().map(|(sequence, value)| (sequence, value, false));
-            let mut events: Vec<_> = of_rows.chain(inline).collect();
-            events.sort_unstable_by_key(|(sequence, ..)| *sequence);
-            events.truncate(BATCH_MAX);
-            let Some((through, ..)) = events.last().copied() else { return Ok(None) };
-            Ok(Some(Batch {
-                through,
-                of_rows: events.iter().filter(|(.., row)| *row).count() as u64,
-                events: events.into_iter().map(|(_, value, _)| value.to_vec()).collect(),
-            }))
+            let rows = rows.events().iter().map(|(sequence, value)| (*sequence, value.clone())).collect();
+            Ok(resident.next_batch(rows, BATCH_MAX))
         })
     }
 }

@@ -10,23 +10,19 @@ use domain::account::Account;
 use domain::state_machine::{Codec, StateMachine};
 use domain::tenant_pool::TenantPool;
 use domain::time::Timestamp;
-use platform::resident::{LayoutError, decode};
+use platform::resident::{Batch, LayoutError, Write};
 use platform::{Clock, PlatformError};
 use spin_sdk::sqlite::Value;
 
 /// Events in one batch at most.
-const BATCH_MAX: u64 = 500;
+const BATCH_MAX: usize = 500;
 /// Batches delivered at once; more are left to the next delivery.
 const BATCHES_MAX: usize = 20;
 /// Machines that one request delivers for: its own, and those that these events reach.
 const MACHINES_MAX: usize = 64;
 
-struct Batch<M: StateMachine> {
-    events: Vec<Vec<u8>>,
-    through: u64,
-    /// The machine as it was when they were read.
-    found: Found<M>,
-}
+/// A batch, and the machine as it was when it was read.
+type Read<M> = (Batch, Found<M>);
 
 /// Delivers for the machines that this request has left with something, and for those that are left so by that.
 pub(crate) async fn deliver_waiting(platform: &SpinPlatform) {
@@ -61,9 +57,9 @@ pub(crate) async fn deliver<M: StateMachine>(
     }
     let database = platform.ledger()?;
     for _ in 0..BATCHES_MAX {
-        let Some(batch) = next_batch::<M>(&database, name).await? else { return Ok(()) };
-        hand_over(platform, M::KIND, name, &batch.events).await?;
-        let written = acknowledge::<M>(platform, &database, name, batch).await?;
+        let Some((batch, found)) = next_batch::<M>(&database, name).await? else { return Ok(()) };
+        hand_over(platform, M::KIND, name, &batch).await?;
+        let written = acknowledge::<M>(platform, &database, name, batch.through, found).await?;
         if let Some(hooks) = platform.hooks() {
             hooks.count_rows(written).await;
         }
@@ -76,23 +72,22 @@ async fn hand_over(
     platform: &SpinPlatform,
     kind: &str,
     name: &str,
-    events: &[Vec<u8>],
+    batch: &Batch,
 ) -> Result<(), PlatformError> {
     match kind {
-        Account::KIND => outbox::of_account(platform, name, decoded(events)?).await,
-        _ => outbox::of_pool(platform, name, decoded(events)?).await,
+        Account::KIND => outbox::of_account(platform, name, decoded(batch)?).await,
+        _ => outbox::of_pool(platform, name, decoded(batch)?).await,
     }
 }
 
-fn decoded<E: Codec>(events: &[Vec<u8>]) -> Result<Vec<E>, PlatformError> {
-    let decoded: Result<_, LayoutError> = events.iter().map(|event| decode(event)).collect();
-    decoded.map_err(|error| PlatformError::malformed(error.to_string()))
+fn decoded<E: Codec>(batch: &Batch) -> Result<Vec<E>, PlatformError> {
+    batch.decoded().map_err(|error| PlatformError::malformed(error.to_string()))
 }
 
 async fn next_batch<M: StateMachine>(
     database: &Database,
     name: &str,
-) -> Result<Option<Batch<M>>, PlatformError> {
+) -> Result<Option<Read<M>>, PlatformError> {
     let mut patience = Patience::new();
     loop {
         match read_batch::<M>(database, name) {
@@ -104,12 +99,12 @@ async fn next_batch<M: StateMachine>(
     }
 }
 
-/// The oldest events, from rows of their own and from beside the head.
-fn read_batch<M: StateMachine>(database: &Database, name: &str) -> Result<Option<Batch<M>>, StateError> {
+/// The head first, so that no event which it tells of is missed among the rows.
+fn read_batch<M: StateMachine>(database: &Database, name: &str) -> Result<Option<Read<M>>, StateError> {
     let found: Found<M> = find_head(database, name)?;
     let mut events: Vec<(u64, Vec<u8>)> = Vec::new();
     if found.resident.has_row_events() {
-        let parameters = [text(M::KIND), text(name), sequence_value(BATCH_MAX)];
+        let parameters = [text(M::KIND), text(name), sequence_value(BATCH_MAX as u64)];
         for row in database.execute(ledger_sql::EVENTS, &parameters)?.rows {
             let Ok([Value::Integer(sequence), Value::Blob(value)]) = <[Value; 2]>::try_from(row.values)
             else {
@@ -118,13 +113,7 @@ fn read_batch<M: StateMachine>(database: &Database, name: &str) -> Result<Option
             events.push((sequence.unsigned_abs(), value));
         }
     }
-    // With more rows than fit a batch, inline events beyond its last row wait for a later one.
-    let all_rows = (events.len() as u64) < BATCH_MAX;
-    let last_row = events.last().map_or(0, |(sequence, _)| *sequence);
-    let inline = found.resident.inline_events().filter(|(sequence, _)| all_rows || *sequence <= last_row);
-    events.extend(inline.map(|(sequence, value)| (sequence, value.to_vec())));
-    let Some(through) = events.iter().map(|(sequence, _)| *sequence).max() else { return Ok(None) };
-    Ok(Some(Batch { events: events.into_iter().map(|(_, value)| value).collect(), through, found }))
+    Ok(found.resident.next_batch(events, BATCH_MAX).map(|batch| (batch, found)))
 }
 
 /// Drops the events up to `through`, as far as they are still there: another delivery may have been quicker. Returns
@@ -133,13 +122,13 @@ async fn acknowledge<M: StateMachine>(
     platform: &SpinPlatform,
     database: &Database,
     name: &str,
-    batch: Batch<M>,
+    through: u64,
+    mut found: Found<M>,
 ) -> Result<usize, PlatformError> {
-    let (through, now) = (batch.through, platform.now());
+    let now = platform.now();
     let mut patience = Patience::new();
-    if !batch.found.resident.has_row_events() {
+    if !found.resident.has_row_events() {
         // One statement, unless the machine has gone on meanwhile.
-        let mut found = batch.found;
         let writes = found.resident.acknowledge(through, 0);
         match found.store_patiently(database, name, &writes, now, &mut patience).await {
             Err(StateError::Changed) => {}
@@ -166,7 +155,9 @@ fn acknowledge_again<M: StateMachine>(
             .len(),
         false => 0,
     };
-    let writes = found.resident.acknowledge(through, of_rows as u64);
+    let mut writes = found.resident.acknowledge(through, of_rows as u64);
+    // That is done: it was the way to count them.
+    writes.retain(|write| !matches!(write, Write::DeleteEventsThrough { .. }));
     if found.resident.undelivered() < waited {
         found.store(database, name, &writes, now)?;
         return Ok(of_rows + 1);

@@ -9,7 +9,7 @@ use futures_util::FutureExt;
 use futures_util::future::{LocalBoxFuture, Shared};
 use js_sys::{Array, Uint8Array};
 use platform::PlatformError;
-use platform::resident::{LayoutError, Resident, Write, decode, encode};
+use platform::resident::{Batch, LayoutError, Resident, Write, decode, encode};
 use std::rc::Rc;
 use wasm_bindgen::{JsCast, JsValue};
 
@@ -39,12 +39,6 @@ pub struct DurableMachine<M: StateMachine> {
     resident: RefCell<Resident<M>>,
     /// The delivery that is under way, so that two never acknowledge the same events.
     delivery: RefCell<Option<Delivery>>,
-}
-
-struct Batch<E> {
-    events: Vec<E>,
-    through: u64,
-    of_rows: u64,
 }
 
 impl<M: StateMachine> DurableMachine<M> {
@@ -196,32 +190,24 @@ impl<M: StateMachine> DurableMachine<M> {
     ) -> Result<(), DeliveryError> {
         let name = self.name();
         while let Some(batch) = self.next_batch()? {
-            sink(&name, batch.events).await?;
+            sink(&name, batch.decoded()?).await?;
             let writes = self.resident.borrow_mut().acknowledge(batch.through, batch.of_rows);
             self.store(writes).map_err(|error| DeliveryError::Rows(text_of(&error)))?;
         }
         Ok(())
     }
 
-    fn next_batch(&self) -> Result<Option<Batch<M::Event>>, LayoutError> {
+    fn next_batch(&self) -> Result<Option<Batch>, LayoutError> {
         let resident = self.resident.borrow();
-        let mut encoded: Vec<(u64, Vec<u8>)> = Vec::new();
+        let mut events: Vec<(u64, Vec<u8>)> = Vec::new();
         if resident.has_row_events() {
             let rows = self.rows.events(BATCH_MAX);
             for at in (0..rows.length()).step_by(2) {
                 let sequence = rows.get(at).as_f64().ok_or(LayoutError::Unreadable)? as u64;
-                encoded.push((sequence, rows.get(at + 1).unchecked_into::<Uint8Array>().to_vec()));
+                events.push((sequence, rows.get(at + 1).unchecked_into::<Uint8Array>().to_vec()));
             }
         }
-        let of_rows = encoded.len() as u64;
-        // With more rows than fit a batch, inline events beyond its last row wait for a later one.
-        let all_rows = of_rows < u64::from(BATCH_MAX);
-        let last_row = encoded.last().map_or(0, |(sequence, _)| *sequence);
-        let inline = resident.inline_events().filter(|(sequence, _)| all_rows || *sequence <= last_row);
-        encoded.extend(inline.map(|(sequence, value)| (sequence, value.to_vec())));
-        let Some(through) = encoded.iter().map(|(sequence, _)| *sequence).max() else { return Ok(None) };
-        let events = encoded.iter().map(|(_, value)| decode(value)).collect::<Result<_, _>>()?;
-        Ok(Some(Batch { events, through, of_rows }))
+        Ok(resident.next_batch(events, BATCH_MAX as usize))
     }
 }
 

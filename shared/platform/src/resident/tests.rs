@@ -96,7 +96,7 @@ impl Host {
     /// All events that wait, oldest first, each with whether it lies in a row of its own.
     fn waiting(&self) -> Vec<(u64, bool)> {
         let rows = self.disk.events.keys().map(|sequence| (*sequence, true));
-        let inline = self.resident.inline_events().map(|(sequence, _)| (sequence, false));
+        let inline = self.resident.inline_events.iter().map(|(sequence, _)| (*sequence, false));
         let mut all: Vec<_> = rows.chain(inline).collect();
         all.sort_unstable();
         all
