@@ -14,8 +14,10 @@ use platform::{Body, Platform, StreamError};
 
 /// How long the end of a stream is waited for, after its last event.
 const END_WAIT: Duration = Duration::from_secs(1);
-/// A long stream tells the ledger how far it is this often.
-const CHECKPOINT_EVERY: Duration = Duration::from_secs(60);
+/// A stream tells the ledger how far it is after so long, then in pauses that double: should the host end without a
+/// word, or end us with the caller, what is lost took no longer than what is known.
+const FIRST_CHECKPOINT: Duration = Duration::from_secs(5);
+const CHECKPOINT_PAUSE_MAX: Duration = Duration::from_secs(60);
 /// A stream that is silent for longer has broken off, though its connection stands.
 const SILENCE_MAX: Duration = Duration::from_secs(5 * 60);
 
@@ -27,8 +29,8 @@ pub fn body<P: Platform>(source: Body, call: OpenCall<P>, options: StreamOptions
         Body::Stream(stream) => stream,
     };
     let heard_at = call.platform().now();
-    let checkpoint_at = heard_at.plus(CHECKPOINT_EVERY);
-    let tick = tick(call.platform().clone());
+    let checkpoint_at = heard_at.plus(FIRST_CHECKPOINT);
+    let tick = tick(call.platform().clone(), FIRST_CHECKPOINT);
     let relay = Relay {
         source,
         call,
@@ -36,6 +38,7 @@ pub fn body<P: Platform>(source: Body, call: OpenCall<P>, options: StreamOptions
         meter: StreamMeter::new(options),
         heard_at,
         checkpoint_at,
+        checkpoint_pause: FIRST_CHECKPOINT,
         tick,
         error_passed: false,
     };
@@ -49,7 +52,9 @@ struct Relay<P: Platform> {
     meter: StreamMeter,
     heard_at: Timestamp,
     checkpoint_at: Timestamp,
-    /// Ends after a checkpoint's time, to look after a stream that is silent.
+    /// Between the last checkpoint, or the start, and the next.
+    checkpoint_pause: Duration,
+    /// Ends when the next checkpoint may be due, to look after a stream that is silent.
     tick: LocalBoxFuture<'static, ()>,
     error_passed: bool,
 }
@@ -83,8 +88,9 @@ impl<P: Platform> Relay<P> {
                     return self.finish(Vec::new(), End::Truncated).await;
                 }
                 None => {
-                    self.checkpoint(self.call.platform().now());
-                    self.tick = tick(self.call.platform().clone());
+                    let now = self.call.platform().now();
+                    self.checkpoint_if_due(now);
+                    self.tick = tick(self.call.platform().clone(), self.checkpoint_at.since(now));
                     continue;
                 }
             };
@@ -138,13 +144,15 @@ impl<P: Platform> Relay<P> {
         }
         let now = self.call.platform().now();
         self.heard_at = now;
-        if now >= self.checkpoint_at {
-            self.checkpoint(now);
-        }
+        self.checkpoint_if_due(now);
     }
 
-    fn checkpoint(&mut self, now: Timestamp) {
-        self.checkpoint_at = now.plus(CHECKPOINT_EVERY);
+    fn checkpoint_if_due(&mut self, now: Timestamp) {
+        if now < self.checkpoint_at {
+            return;
+        }
+        self.checkpoint_pause = (self.checkpoint_pause * 2).min(CHECKPOINT_PAUSE_MAX);
+        self.checkpoint_at = now.plus(self.checkpoint_pause);
         self.call.checkpoint_later();
     }
 
@@ -214,8 +222,8 @@ impl<P: Platform> Relay<P> {
     }
 }
 
-fn tick<P: Platform>(platform: P) -> LocalBoxFuture<'static, ()> {
-    Box::pin(async move { platform.sleep(CHECKPOINT_EVERY).await })
+fn tick<P: Platform>(platform: P, pause: Duration) -> LocalBoxFuture<'static, ()> {
+    Box::pin(async move { platform.sleep(pause).await })
 }
 
 /// Nothing follows `[DONE]` but the end, and a connection that was read to its end can be used again.

@@ -58,6 +58,28 @@ fn p09_a_caller_who_leaves_after_the_usage_chunk_pays_what_the_provider_reported
     assert_eq!(scene.platform.upstream_cancelled(), 1);
 }
 
+/// As where a host ends an instance with its caller, or dies.
+#[test]
+fn p03_p09_a_stream_that_ends_without_a_word_is_charged_for_at_least_half_of_its_time() {
+    for seconds in [1, 4, 6, 20, 45, 100, 400] {
+        let scene = Scene::new();
+        scene.platform.answer_next(Answer::sse(provider::deltas(seconds), Ending::Hang));
+        let mut body = scene.open(scene.request(&streamed_question(1_000))).into_body();
+        for _ in 0..seconds {
+            assert_eq!(pull(&mut body, 1).len(), 1);
+            scene.finish_background();
+            scene.platform.advance(Duration::from_secs(1));
+        }
+        core::mem::forget(body);
+        scene.platform.advance(Duration::from_secs(24 * 60 * 60));
+        let row = scene.only_row();
+        let delivered = TOKENS_PER_DELTA * seconds as u64;
+        let at_least = if seconds < 6 { 0 } else { delivered / 2 - 1 };
+        assert!((at_least..=delivered).contains(&row.usage.output), "{seconds} s: {}", row.usage.output);
+        assert!(row.estimated && row.cost > NanoEur::ZERO);
+    }
+}
+
 #[test]
 fn p09_a_caller_who_leaves_before_the_head_frees_the_hold() {
     let scene = Scene::new();
