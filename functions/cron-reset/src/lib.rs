@@ -28,12 +28,12 @@ mod on_workers;
 
 pub use jobs::Slice;
 pub use run::{JobSummary, Summary};
-pub use run_by_request::PATH as RUN_PATH;
+pub use run_by_request::Alarms;
 
 use bytes::Bytes;
 use http::{Request, Response};
 use http_api::{Failure, Problem, ProblemShape};
-use platform::{Body, Platform};
+use platform::{Body, Platform, PlatformError};
 
 /// Accounts asked, and messages sent, at the same time.
 const AT_ONCE: usize = 6;
@@ -41,15 +41,28 @@ const AT_ONCE: usize = 6;
 pub const QUESTIONS_PER_RUN: usize = 900;
 
 pub async fn handle(platform: &impl Platform, request: Request<Bytes>) -> Response<Body> {
-    let id = http_api::new_request_id(platform);
-    http_api::finish(id, ProblemShape::ProblemJson, route(platform, &request).await)
+    handle_with(platform, request, async || Ok(Alarms::default())).await
 }
 
-async fn route(platform: &impl Platform, request: &Request<Bytes>) -> Result<Response<Body>, Failure> {
+/// The same for a host whose machines are not woken by themselves: a run also rings their alarms.
+pub async fn handle_with(
+    platform: &impl Platform,
+    request: Request<Bytes>,
+    ring: impl AsyncFnOnce() -> Result<Alarms, PlatformError>,
+) -> Response<Body> {
+    let id = http_api::new_request_id(platform);
+    http_api::finish(id, ProblemShape::ProblemJson, route(platform, &request, ring).await)
+}
+
+async fn route(
+    platform: &impl Platform,
+    request: &Request<Bytes>,
+    ring: impl AsyncFnOnce() -> Result<Alarms, PlatformError>,
+) -> Result<Response<Body>, Failure> {
     let path = request.uri().path();
     match (request.method().as_str(), http_api::segments(path).as_slice()) {
         ("GET", ["health"]) => Ok(http_api::healthy("cron-reset")),
-        ("POST", ["cron", "run"]) => run_by_request::run(platform, request).await,
+        ("POST", ["cron", "run"]) => run_by_request::run(platform, request, ring).await,
         _ => Err(Problem::no_such_route(request.method(), path).into()),
     }
 }

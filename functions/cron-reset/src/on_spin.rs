@@ -10,13 +10,9 @@ platform_spin::front_door!(handle);
 
 /// Alarms ring with the schedule, since no machine lives on to be woken by itself.
 async fn handle(platform: &SpinPlatform, request: Request<Bytes>) -> Response<Body> {
-    let is_run = request.uri().path() == crate::RUN_PATH;
-    let response = crate::handle(platform, request).await;
-    if is_run
-        && response.status().is_success()
-        && let Err(error) = platform.ring_alarms().await
-    {
-        log::error!("the alarms could not be read: {error}");
-    }
-    response
+    crate::handle_with(platform, request, async || {
+        let rung = platform.ring_alarms().await?;
+        Ok(crate::Alarms { rung: rung.machines, failures: rung.failures, more: rung.more })
+    })
+    .await
 }

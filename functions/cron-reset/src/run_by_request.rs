@@ -5,23 +5,38 @@ use crate::scheduled;
 use domain::api_key::KeyHash;
 use http::{Request, Response, StatusCode};
 use http_api::{Failure, Problem, bearer_or_api_key, json};
-use platform::{Body, Platform, PlatformErrorKind};
+use platform::{Body, Platform, PlatformError, PlatformErrorKind};
 use serde_json::json as object;
 
-pub const PATH: &str = "/cron/run";
 /// Shorter ones are taken for a mistake.
 const SECRET_LENGTH_MIN: usize = 32;
 
+/// What became of the machines' alarms, where a run rings them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Alarms {
+    pub rung: u64,
+    pub failures: u64,
+    /// Whether some were left for the next run.
+    pub more: bool,
+}
+
+/// Jobs first, then alarms: the jobs wake machines, too. Fails when the alarms cannot be read, so that whoever watches
+/// the scheduler hears of it.
 pub async fn run(
     platform: &impl Platform,
     request: &Request<bytes::Bytes>,
+    ring: impl AsyncFnOnce() -> Result<Alarms, PlatformError>,
 ) -> Result<Response<Body>, Failure> {
     authenticate(platform, request).await?;
     let summary = scheduled(platform, "").await;
-    Ok(json(
-        StatusCode::OK,
-        &object!({ "done": summary.done(), "failures": summary.all_failures(), "questions": summary.questions }),
-    ))
+    let alarms = ring().await?;
+    let answer = object!({
+        "done": summary.done(),
+        "failures": summary.all_failures() + alarms.failures,
+        "questions": summary.questions,
+        "alarms": { "rung": alarms.rung, "failures": alarms.failures, "more": alarms.more },
+    });
+    Ok(json(StatusCode::OK, &answer))
 }
 
 /// The bearer is the secret `CRON_SECRET`; hashes are compared, so that the time tells nothing.
@@ -54,6 +69,7 @@ mod tests {
     use futures_executor::block_on;
     use platform_memory::MemoryPlatform;
 
+    const PATH: &str = "/cron/run";
     const SECRET: &str = "not-a-secret-but-long-enough-for-one";
 
     fn ask(platform: &MemoryPlatform, key: Option<&str>) -> StatusCode {
@@ -71,6 +87,24 @@ mod tests {
         assert_eq!(ask(&platform, None), StatusCode::UNAUTHORIZED);
         assert_eq!(ask(&platform, Some("something else")), StatusCode::UNAUTHORIZED);
         assert_eq!([ask(&platform, Some(SECRET)), ask(&platform, Some(SECRET))], [StatusCode::OK; 2]);
+    }
+
+    #[test]
+    fn alarms_that_failed_are_told_and_alarms_that_cannot_be_read_fail_the_run() {
+        let platform = MemoryPlatform::new();
+        platform.set_secret("CRON_SECRET", SECRET);
+        let run = |alarms: Result<Alarms, PlatformError>| {
+            let request =
+                Request::post(PATH).header("authorization", format!("Bearer {SECRET}")).body("".into());
+            let answer = block_on(crate::handle_with(&platform, request.unwrap(), async || alarms));
+            let status = answer.status();
+            let Body::Full(bytes) = answer.into_body() else { panic!("a small answer") };
+            (status, serde_json::from_slice::<serde_json::Value>(&bytes).unwrap())
+        };
+        let (status, answer) = run(Ok(Alarms { rung: 7, failures: 2, more: true }));
+        assert_eq!((status, &answer["failures"]), (StatusCode::OK, &object!(2)));
+        assert_eq!(answer["alarms"], object!({ "rung": 7, "failures": 2, "more": true }));
+        assert!(run(Err(PlatformError::unavailable("the ledger"))).0.is_server_error());
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The boundary: everything a function may ask of its host, as traits whose comments are promises.
 //!
-//! Each host has a room that keeps them (`platform_workers`, `platform_memory`); nothing else names a
+//! Each host has a room that keeps them (`platform_workers`, `platform_spin`, `platform_memory`); nothing else names a
 //! host. Every host is single-threaded per request, so nothing here is `Send`.
 
 #![allow(async_fn_in_trait, reason = "no caller needs `Send`: every host runs a request on one thread")]

@@ -3,18 +3,20 @@
 
 use core::fmt::Write as _;
 
-/// The head has a table with row ids, where a row may fill a page. `alarm_at` is when the scheduler has to look after
-/// the machine at the latest. Parts whose keys begin below x'80' are kept until a step removes them, the others are
-/// dropped when due.
-pub(crate) const TABLES: [&str; 5] = [
-    "CREATE TABLE IF NOT EXISTS machine_heads (kind TEXT NOT NULL, name TEXT NOT NULL, version INTEGER NOT NULL,
-      alarm_at INTEGER, value BLOB NOT NULL, PRIMARY KEY (kind, name))",
-    "CREATE INDEX IF NOT EXISTS machine_heads_by_alarm ON machine_heads (alarm_at) WHERE alarm_at IS NOT NULL",
+/// The head has a table with row ids, where a row may fill a page. `wake_at` is when the scheduler has to look after
+/// the machine at the latest, `deliver_at` when it has to deliver what waits: null if nothing does. Parts whose keys
+/// begin below x'80' are kept until a step removes them, the others are dropped when due. The heads come last: a
+/// ledger that has them has everything.
+pub(crate) const TABLES: [&str; 6] = [
     "CREATE TABLE IF NOT EXISTS machine_parts (kind TEXT NOT NULL, name TEXT NOT NULL, key BLOB NOT NULL,
       due INTEGER NOT NULL, value BLOB NOT NULL, PRIMARY KEY (kind, name, key)) WITHOUT ROWID",
     "CREATE INDEX IF NOT EXISTS machine_parts_by_due ON machine_parts (kind, name, due)",
     "CREATE TABLE IF NOT EXISTS machine_events (kind TEXT NOT NULL, name TEXT NOT NULL, sequence INTEGER NOT NULL,
       value BLOB NOT NULL, PRIMARY KEY (kind, name, sequence)) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS machine_heads (kind TEXT NOT NULL, name TEXT NOT NULL, version INTEGER NOT NULL,
+      wake_at INTEGER, deliver_at INTEGER, value BLOB NOT NULL, PRIMARY KEY (kind, name))",
+    "CREATE INDEX IF NOT EXISTS machine_heads_by_wake ON machine_heads (wake_at) WHERE wake_at IS NOT NULL",
+    "CREATE INDEX IF NOT EXISTS machine_heads_by_delivery ON machine_heads (deliver_at) WHERE deliver_at IS NOT NULL",
 ];
 
 // Where a condition says `+key`, the plan would otherwise go through all parts by their keys instead of those that are
@@ -22,16 +24,18 @@ pub(crate) const TABLES: [&str; 5] = [
 
 /// A machine by itself.
 pub(crate) const HEAD: &str =
-    "SELECT version, alarm_at, value FROM machine_heads WHERE kind = ?1 AND name = ?2";
-pub(crate) const INSERT_HEAD: &str = "INSERT INTO machine_heads (kind, name, version, alarm_at, value)
-  VALUES (?1, ?2, 1, ?3, ?4) ON CONFLICT DO NOTHING RETURNING version";
+    "SELECT version, wake_at, deliver_at, value FROM machine_heads WHERE kind = ?1 AND name = ?2";
+pub(crate) const INSERT_HEAD: &str =
+    "INSERT INTO machine_heads (kind, name, version, wake_at, deliver_at, value)
+  VALUES (?1, ?2, 1, ?3, ?4, ?5) ON CONFLICT DO NOTHING RETURNING version";
 /// The version is part of the condition, whatever lock there is.
 pub(crate) const UPDATE_HEAD: &str =
-    "UPDATE machine_heads SET version = version + 1, alarm_at = ?3, value = ?4
-  WHERE kind = ?1 AND name = ?2 AND version = ?5 RETURNING version";
+    "UPDATE machine_heads SET version = version + 1, wake_at = ?3, deliver_at = ?4, value = ?5
+  WHERE kind = ?1 AND name = ?2 AND version = ?6 RETURNING version";
 /// The same where only rows beside the head change.
-pub(crate) const TOUCH_HEAD: &str = "UPDATE machine_heads SET version = version + 1, alarm_at = ?3
-  WHERE kind = ?1 AND name = ?2 AND version = ?4 RETURNING version";
+pub(crate) const TOUCH_HEAD: &str =
+    "UPDATE machine_heads SET version = version + 1, wake_at = ?3, deliver_at = ?4
+  WHERE kind = ?1 AND name = ?2 AND version = ?5 RETURNING version";
 pub(crate) const PUT_PART: &str =
     "INSERT INTO machine_parts (kind, name, key, due, value) VALUES (?1, ?2, ?3, ?4, ?5)
   ON CONFLICT DO UPDATE SET due = ?4, value = ?5";
@@ -45,9 +49,16 @@ pub(crate) const PUT_EVENT: &str =
 pub(crate) const DELETE_EVENTS: &str =
     "DELETE FROM machine_events WHERE kind = ?1 AND name = ?2 AND sequence <= ?3
   RETURNING sequence";
-/// Machines that somebody has to look after, the longest overdue first.
-pub(crate) const DUE_ALARMS: &str =
-    "SELECT kind, name FROM machine_heads WHERE alarm_at <= ?1 ORDER BY alarm_at LIMIT ?2";
+/// Machines that somebody has to look after, the longest overdue first: `kind, name, at`.
+pub(crate) const DUE_WAKES: &str =
+    "SELECT kind, name, wake_at FROM machine_heads WHERE wake_at <= ?1 ORDER BY wake_at LIMIT ?2";
+pub(crate) const DUE_DELIVERIES: &str =
+    "SELECT kind, name, deliver_at FROM machine_heads WHERE deliver_at <= ?1 ORDER BY deliver_at LIMIT ?2";
+/// For a machine that could not be looked after: others must not wait behind it. No version: nothing is decided on it.
+pub(crate) const POSTPONE: &str = "UPDATE machine_heads SET
+    wake_at = CASE WHEN wake_at <= ?3 THEN ?4 ELSE wake_at END,
+    deliver_at = CASE WHEN deliver_at <= ?3 THEN ?4 ELSE deliver_at END
+  WHERE kind = ?1 AND name = ?2 RETURNING version";
 /// Parts that are not kept.
 pub(crate) const DROP_DUE: &str =
     "DELETE FROM machine_parts WHERE kind = ?1 AND name = ?2 AND due <= ?3 AND +key >= x'80'";
@@ -57,7 +68,7 @@ pub(crate) const FIRST_DUE: &str =
   ORDER BY due LIMIT 1";
 
 /// A machine with its parts that are due at `?3`, those of so many standing kinds (a range each, from `?4` on), and so
-/// many by their keys. Rows are `version, alarm_at, key, value`; the head's has no key.
+/// many by their keys. Rows are `version, wake_at, deliver_at, key, value`; the head's has no key.
 pub(crate) fn find(standing: usize, keys: usize) -> String {
     let mut sql = head();
     with_parts(&mut sql, "due <= ?3 AND +key < x'80'");
@@ -77,7 +88,8 @@ pub(crate) fn find_all(keys: usize) -> String {
 }
 
 fn head() -> String {
-    "SELECT version, alarm_at, NULL AS key, value FROM machine_heads WHERE kind = ?1 AND name = ?2".to_owned()
+    "SELECT version, wake_at, deliver_at, NULL AS key, value FROM machine_heads WHERE kind = ?1 AND name = ?2"
+        .to_owned()
 }
 
 fn with_named(sql: &mut String, first: usize, keys: usize) {
@@ -89,7 +101,7 @@ fn with_named(sql: &mut String, first: usize, keys: usize) {
 fn with_parts(sql: &mut String, condition: &str) {
     let _ = write!(
         sql,
-        " UNION ALL SELECT NULL, NULL, key, value FROM machine_parts WHERE kind = ?1 AND name = ?2 AND {condition}"
+        " UNION ALL SELECT NULL, NULL, NULL, key, value FROM machine_parts WHERE kind = ?1 AND name = ?2 AND {condition}"
     );
 }
 
@@ -127,7 +139,9 @@ mod tests {
             EVENTS,
             PUT_EVENT,
             DELETE_EVENTS,
-            DUE_ALARMS,
+            DUE_WAKES,
+            DUE_DELIVERIES,
+            POSTPONE,
             DROP_DUE,
             FIRST_DUE,
         ];
@@ -147,7 +161,9 @@ mod tests {
     #[test]
     fn a_machine_comes_with_what_was_asked_for() {
         let ledger = ledger();
-        ledger.execute("INSERT INTO machine_heads VALUES ('account', 'a', 7, NULL, x'00')", []).unwrap();
+        ledger
+            .execute("INSERT INTO machine_heads VALUES ('account', 'a', 7, NULL, NULL, x'00')", [])
+            .unwrap();
         for (name, key, due) in [
             ("a", "x'0000'", 100),
             ("a", "x'0101'", 100),
@@ -173,7 +189,7 @@ mod tests {
             for (at, bytes) in more.iter().enumerate() {
                 statement.raw_bind_parameter(first + at, *bytes).unwrap();
             }
-            statement.raw_query().mapped(|row| row.get(2)).collect::<Result<_, _>>().unwrap()
+            statement.raw_query().mapped(|row| row.get(3)).collect::<Result<_, _>>().unwrap()
         };
         let found = keys(&find(1, 2), &[&[0], &[1], &[1, 3], &[0x80, 1]]);
         let expected = [None, Some(vec![1, 2]), Some(vec![0, 0]), Some(vec![1, 3]), Some(vec![0x80, 1])];

@@ -30,6 +30,8 @@ mod test_hooks;
 mod upstream_wasi_http;
 
 #[cfg(target_os = "wasi")]
+pub use alarms::Rung;
+#[cfg(target_os = "wasi")]
 pub use front_door::serve;
 #[cfg(target_os = "wasi")]
 pub use spin_platform::SpinPlatform;

@@ -60,7 +60,7 @@ impl Opened {
 impl SpinPlatform {
     pub(crate) async fn new(tasks: Tasks) -> Self {
         let ledger = Opened::new(LEDGER);
-        let hooks = TestHooks::if_wanted(&ledger.get().ok()).await;
+        let hooks = TestHooks::if_wanted(|| ledger.get().ok()).await;
         let (directory, waiting) = (Opened::new(DIRECTORY), RefCell::default());
         Self(Rc::new(Instance { directory, ledger, tasks, waiting, hooks }))
     }

@@ -53,8 +53,18 @@ impl From<StateError> for PlatformError {
 pub(crate) struct Found<M: StateMachine> {
     /// None: it has never been stored.
     version: Option<i64>,
-    alarm_at: Option<i64>,
+    alarms: Alarms,
     pub(crate) resident: Resident<M>,
+}
+
+/// When the scheduler has to look after a machine at the latest, in milliseconds.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Alarms {
+    /// For what runs out. Only ever put forward: moving it costs an index's row, and one that rings in vain costs
+    /// little.
+    pub(crate) wake_at: Option<i64>,
+    /// For events that wait; none when nothing does.
+    pub(crate) deliver_at: Option<i64>,
 }
 
 /// Which parts come along.
@@ -98,7 +108,8 @@ pub(crate) async fn apply<M: StateMachine>(
     if let Some(hooks) = platform.hooks().filter(|_| written > 0) {
         hooks.count_rows(written).await;
     }
-    if found.resident.undelivered() > 0 {
+    // Who wrote nothing leaves what waits to those who did: a thousand refusals must not deliver the same.
+    if written > 0 && found.resident.undelivered() > 0 {
         platform.deliver_later::<M>(name);
     }
     Ok(stepped.reply)
@@ -182,10 +193,10 @@ fn decide<M: StateMachine>(
 pub(crate) fn find_head<M: StateMachine>(database: &Database, name: &str) -> Result<Found<M>, StateError> {
     let rows = database.execute(ledger_sql::HEAD, &[text(M::KIND), text(name)])?;
     match rows.rows.into_iter().next().map(|row| row.values) {
-        None => Found::of(None, None, None),
-        Some(values) => match <[Value; 3]>::try_from(values) {
-            Ok([Value::Integer(version), alarm_at, Value::Blob(value)]) => {
-                Found::of(Some(version), integer(&alarm_at), Some(&value))
+        None => Found::of(None, Alarms::default(), None),
+        Some(values) => match <[Value; 4]>::try_from(values) {
+            Ok([Value::Integer(version), wake_at, deliver_at, Value::Blob(value)]) => {
+                Found::of(Some(version), Alarms::read(&wake_at, &deliver_at), Some(&value))
             }
             _ => Err(LayoutError::Unreadable.into()),
         },
@@ -216,17 +227,17 @@ fn find<M: StateMachine>(
 fn read_all<M: StateMachine>(rows: QueryResult) -> Result<Found<M>, StateError> {
     let (mut head, mut parts) = (None, Vec::new());
     for row in rows.rows {
-        match <[Value; 4]>::try_from(row.values) {
-            Ok([Value::Integer(version), alarm_at, Value::Null, Value::Blob(value)]) => {
-                head = Some((version, integer(&alarm_at), value));
+        match <[Value; 5]>::try_from(row.values) {
+            Ok([Value::Integer(version), wake_at, deliver_at, Value::Null, Value::Blob(value)]) => {
+                head = Some((version, Alarms::read(&wake_at, &deliver_at), value));
             }
-            Ok([_, _, Value::Blob(key), Value::Blob(value)]) => parts.push((key, value)),
+            Ok([_, _, _, Value::Blob(key), Value::Blob(value)]) => parts.push((key, value)),
             _ => return Err(LayoutError::Unreadable.into()),
         }
     }
     let mut found = match &head {
-        None => Found::of(None, None, None)?,
-        Some((version, alarm_at, value)) => Found::of(Some(*version), *alarm_at, Some(value))?,
+        None => Found::of(None, Alarms::default(), None)?,
+        Some((version, alarms, value)) => Found::of(Some(*version), *alarms, Some(value))?,
     };
     for (key, value) in parts {
         let key = PartKey::from_bytes(&key).ok_or(LayoutError::Unreadable)?;
@@ -236,8 +247,8 @@ fn read_all<M: StateMachine>(rows: QueryResult) -> Result<Found<M>, StateError> 
 }
 
 impl<M: StateMachine> Found<M> {
-    fn of(version: Option<i64>, alarm_at: Option<i64>, head: Option<&[u8]>) -> Result<Self, StateError> {
-        Ok(Self { version, alarm_at, resident: Resident::load(head)? })
+    fn of(version: Option<i64>, alarms: Alarms, head: Option<&[u8]>) -> Result<Self, StateError> {
+        Ok(Self { version, alarms, resident: Resident::load(head)? })
     }
 
     pub(crate) async fn store_patiently(
@@ -268,7 +279,7 @@ impl<M: StateMachine> Found<M> {
             Write::Head(value) => Some(value),
             _ => None,
         });
-        self.store_head(database, name, head, self.alarm_after(now))?;
+        self.store_head(database, name, head, self.alarms_after(now))?;
         for write in writes {
             store_beside(database, M::KIND, name, write)?;
         }
@@ -281,9 +292,10 @@ impl<M: StateMachine> Found<M> {
         database: &Database,
         name: &str,
         head: Option<&Vec<u8>>,
-        alarm_at: Option<i64>,
+        alarms: Alarms,
     ) -> Result<(), StateError> {
-        let mut parameters = vec![text(M::KIND), text(name), alarm_at.map_or(Value::Null, Value::Integer)];
+        let time = |at: Option<i64>| at.map_or(Value::Null, Value::Integer);
+        let mut parameters = vec![text(M::KIND), text(name), time(alarms.wake_at), time(alarms.deliver_at)];
         parameters.extend(head.map(|value| Value::Blob(value.clone())));
         parameters.extend(self.version.map(Value::Integer));
         let sql = match (head, self.version) {
@@ -299,13 +311,20 @@ impl<M: StateMachine> Found<M> {
         }
     }
 
-    /// The alarm is only ever put forward: moving it costs an index's row, and one that rings in vain costs little.
-    fn alarm_after(&self, now: Timestamp) -> Option<i64> {
-        let wanted = match self.resident.undelivered() {
-            0 => self.resident.wake_at(),
-            _ => Some(now.plus(DELIVERY_OVERDUE)),
-        };
-        self.alarm_at.into_iter().chain(wanted.map(Timestamp::as_millis)).min()
+    fn alarms_after(&self, now: Timestamp) -> Alarms {
+        let wakes = self.resident.wake_at().map(Timestamp::as_millis);
+        let overdue = || now.plus(DELIVERY_OVERDUE).as_millis();
+        Alarms {
+            wake_at: self.alarms.wake_at.into_iter().chain(wakes).min(),
+            deliver_at: (self.resident.undelivered() > 0)
+                .then(|| self.alarms.deliver_at.unwrap_or_else(overdue)),
+        }
+    }
+}
+
+impl Alarms {
+    fn read(wake_at: &Value, deliver_at: &Value) -> Self {
+        Self { wake_at: integer(wake_at), deliver_at: integer(deliver_at) }
     }
 }
 

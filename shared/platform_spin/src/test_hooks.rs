@@ -27,9 +27,11 @@ pub(crate) struct TestHooks {
 }
 
 impl TestHooks {
-    pub(crate) async fn if_wanted(ledger: &Option<Rc<Database>>) -> Option<Self> {
-        let wanted = variables::get("test_hooks").is_ok_and(|value| !value.is_empty());
-        let ledger = ledger.clone().filter(|_| wanted)?;
+    pub(crate) async fn if_wanted(ledger: impl FnOnce() -> Option<Rc<Database>>) -> Option<Self> {
+        if !variables::get("test_hooks").is_ok_and(|value| !value.is_empty()) {
+            return None;
+        }
+        let ledger = ledger()?;
         let mut hooks = Self { ledger, clock_offset: 0 };
         hooks.clock_offset = hooks.get("clock").await.and_then(|value| value.parse().ok()).unwrap_or(0);
         Some(hooks)

@@ -51,7 +51,8 @@ fn outgoing(parts: &http::request::Parts, length: usize) -> Result<OutgoingReque
     let mut headers = write_headers(&parts.headers);
     headers.retain(|(name, _)| !SET_BY_HOST.contains(&name.as_str()) && name != "content-length");
     headers.push(("content-length".into(), length.to_string().into()));
-    let refused = |what: &str| PlatformError::malformed(format!("{what} of {}", parts.uri));
+    // Not the whole address: a webhook's path may be a secret.
+    let refused = |what: &str| PlatformError::malformed(format!("{what} of {}", host_of(parts)));
     let fields = Fields::from_list(&headers).map_err(|_| refused("the headers"))?;
     let request = OutgoingRequest::new(fields);
     let scheme = match parts.uri.scheme_str() {
@@ -67,6 +68,10 @@ fn outgoing(parts: &http::request::Parts, length: usize) -> Result<OutgoingReque
         .map_err(|()| refused("the host"))?;
     request.set_path_with_query(Some(path)).map_err(|()| refused("the path"))?;
     Ok(request)
+}
+
+fn host_of(parts: &http::request::Parts) -> &str {
+    parts.uri.authority().map_or("", http::uri::Authority::as_str)
 }
 
 fn method(method: &http::Method) -> Method {
@@ -92,7 +97,7 @@ async fn answered(answer: &FutureIncomingResponse) -> Result<IncomingResponse, E
 }
 
 fn failed(parts: &http::request::Parts, code: &ErrorCode) -> PlatformError {
-    let host = parts.uri.authority().map_or("", http::uri::Authority::as_str);
+    let host = host_of(parts);
     match code {
         ErrorCode::ConnectionTimeout | ErrorCode::ConnectionReadTimeout | ErrorCode::HttpResponseTimeout => {
             PlatformError::timed_out(host)
