@@ -73,7 +73,7 @@ fn execute(
     statement: &str,
     parameters: Vec<Value>,
 ) -> rusqlite::Result<QueryResult> {
-    let mut statement = connection.prepare(statement)?;
+    let mut statement = connection.prepare_cached(statement)?;
     let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
     let mut rows = statement.query(params_from_iter(parameters.into_iter().map(to_sql)))?;
     let mut found = Vec::new();

@@ -1,11 +1,14 @@
-//! From a machine's outbox to wherever its events go. No machine lives on after a request, so the request that caused
-//! events delivers them when it has answered; what it cannot is left to the scheduler (`alarms.rs`).
+//! From a machine's outbox to wherever its events go. No machine lives on after a request, so the request that left the
+//! first event there stays a moment longer than its answer, and delivers what has come together; what it cannot is left
+//! to the scheduler (`alarms.rs`).
 
 use crate::database_sqlite::failed;
+use crate::executor::sleep;
 use crate::ledger_sql;
 use crate::spin_platform::SpinPlatform;
 use crate::sqlite::{Database, Patience, SqliteError};
 use crate::state_rows::{Found, StateError, find_head, sequence_value, text};
+use core::time::Duration;
 use domain::account::Account;
 use domain::state_machine::{Codec, StateMachine};
 use domain::tenant_pool::TenantPool;
@@ -16,20 +19,33 @@ use spin_sdk::sqlite::Value;
 
 /// Events in one batch at most.
 const BATCH_MAX: usize = 500;
-/// Batches delivered at once; more are left to the next delivery.
-const BATCHES_MAX: usize = 20;
-/// Machines that one request delivers for: its own, and those that these events reach.
-const MACHINES_MAX: usize = 64;
+/// How long events wait for others, so that a busy machine's leave in one batch: a delivery is two more commits.
+const DELIVERY_DELAY: Duration = Duration::from_millis(250);
+/// Times that one request waits and delivers; what comes then is left to a later one.
+const ROUNDS_MAX: usize = 20;
+
+/// Rows written, and events that still wait.
+struct Acknowledged {
+    rows: usize,
+    waiting: u64,
+}
 
 /// A batch, and the machine as it was when it was read.
 type Read<M> = (Batch, Found<M>);
 
-/// Delivers for the machines that this request has left with something, and for those that are left so by that.
+/// Delivers for the machines that this request was the first to leave with something, and for those that are left so by
+/// that.
 pub(crate) async fn deliver_waiting(platform: &SpinPlatform) {
-    for _ in 0..MACHINES_MAX {
-        let Some((kind, name)) = platform.next_delivery() else { return };
-        if let Err(error) = deliver_kind(platform, kind, &name).await {
-            log::error!("{name}: events wait, since they could not be delivered: {error}");
+    for _ in 0..ROUNDS_MAX {
+        let machines = platform.take_deliveries();
+        if machines.is_empty() {
+            return;
+        }
+        sleep(DELIVERY_DELAY).await;
+        for (kind, name) in machines {
+            if let Err(error) = deliver_kind(platform, kind, &name).await {
+                log::error!("{name}: events wait, since they could not be delivered: {error}");
+            }
         }
     }
 }
@@ -56,15 +72,20 @@ pub(crate) async fn deliver<M: StateMachine>(
         hooks.fault(name, || ()).await?;
     }
     let database = platform.ledger()?;
-    for _ in 0..BATCHES_MAX {
-        let Some((batch, found)) = next_batch::<M>(&database, name).await? else { return Ok(()) };
+    while let Some((batch, found)) = next_batch::<M>(&database, name).await? {
         hand_over(platform, M::KIND, name, &batch).await?;
-        let written = acknowledge::<M>(platform, &database, name, batch.through, found).await?;
+        let acknowledged = acknowledge::<M>(platform, &database, name, batch.through, found).await?;
         if let Some(hooks) = platform.hooks() {
-            hooks.count_rows(written).await;
+            hooks.count_rows(acknowledged.rows).await;
+        }
+        if batch.events.len() < BATCH_MAX {
+            // Those that came meanwhile wait for others again.
+            if acknowledged.waiting > 0 {
+                platform.deliver_later::<M>(name);
+            }
+            break;
         }
     }
-    platform.deliver_later::<M>(name);
     Ok(())
 }
 
@@ -117,14 +138,14 @@ fn read_batch<M: StateMachine>(database: &Database, name: &str) -> Result<Option
 }
 
 /// Drops the events up to `through`, as far as they are still there: another delivery may have been quicker. Returns
-/// how many rows that took.
+/// what that took, and left.
 async fn acknowledge<M: StateMachine>(
     platform: &SpinPlatform,
     database: &Database,
     name: &str,
     through: u64,
     mut found: Found<M>,
-) -> Result<usize, PlatformError> {
+) -> Result<Acknowledged, PlatformError> {
     let now = platform.now();
     let mut patience = Patience::new();
     if !found.resident.has_row_events() {
@@ -132,7 +153,10 @@ async fn acknowledge<M: StateMachine>(
         let writes = found.resident.acknowledge(through, 0);
         match found.store_patiently(database, name, &writes, now, &mut patience).await {
             Err(StateError::Changed) => {}
-            other => return Ok(other.map(|()| 1)?),
+            other => {
+                let waiting = found.resident.undelivered();
+                return Ok(other.map(|()| Acknowledged { rows: 1, waiting })?);
+            }
         }
     }
     let acknowledged =
@@ -145,7 +169,7 @@ fn acknowledge_again<M: StateMachine>(
     name: &str,
     through: u64,
     now: Timestamp,
-) -> Result<usize, StateError> {
+) -> Result<Acknowledged, StateError> {
     let mut found: Found<M> = find_head(database, name)?;
     let waited = found.resident.undelivered();
     let of_rows = match found.resident.has_row_events() {
@@ -158,9 +182,10 @@ fn acknowledge_again<M: StateMachine>(
     let mut writes = found.resident.acknowledge(through, of_rows as u64);
     // That is done: it was the way to count them.
     writes.retain(|write| !matches!(write, Write::DeleteEventsThrough { .. }));
-    if found.resident.undelivered() < waited {
-        found.store(database, name, &writes, now)?;
-        return Ok(of_rows + 1);
+    let waiting = found.resident.undelivered();
+    if waiting == waited {
+        return Ok(Acknowledged { rows: 0, waiting });
     }
-    Ok(0)
+    found.store(database, name, &writes, now)?;
+    Ok(Acknowledged { rows: of_rows + 1, waiting })
 }

@@ -34,7 +34,7 @@ struct Instance {
     directory: Opened,
     ledger: Opened,
     tasks: Tasks,
-    /// Machines whose events wait, as this request has left them.
+    /// Machines whose events this request delivers.
     waiting: RefCell<BTreeSet<(&'static str, String)>>,
     hooks: Option<TestHooks>,
 }
@@ -78,8 +78,8 @@ impl SpinPlatform {
         self.0.waiting.borrow_mut().insert((M::KIND, name.to_owned()));
     }
 
-    pub(crate) fn next_delivery(&self) -> Option<(&'static str, String)> {
-        self.0.waiting.borrow_mut().pop_first()
+    pub(crate) fn take_deliveries(&self) -> BTreeSet<(&'static str, String)> {
+        self.0.waiting.take()
     }
 }
 

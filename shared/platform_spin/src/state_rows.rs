@@ -108,8 +108,7 @@ pub(crate) async fn apply<M: StateMachine>(
     if let Some(hooks) = platform.hooks().filter(|_| written > 0) {
         hooks.count_rows(written).await;
     }
-    // Who wrote nothing leaves what waits to those who did: a thousand refusals must not deliver the same.
-    if written > 0 && found.resident.undelivered() > 0 {
+    if written > 0 && found.is_first_to_leave_events(platform.now()) {
         platform.deliver_later::<M>(name);
     }
     Ok(stepped.reply)
@@ -311,13 +310,18 @@ impl<M: StateMachine> Found<M> {
         }
     }
 
+    /// Whether events wait and nobody is about to deliver them: whoever was has had its time.
+    fn is_first_to_leave_events(&self, now: Timestamp) -> bool {
+        self.resident.undelivered() > 0 && self.alarms.deliver_by(now).is_none()
+    }
+
     fn alarms_after(&self, now: Timestamp) -> Alarms {
         let wakes = self.resident.wake_at().map(Timestamp::as_millis);
         let overdue = || now.plus(DELIVERY_OVERDUE).as_millis();
         Alarms {
             wake_at: self.alarms.wake_at.into_iter().chain(wakes).min(),
             deliver_at: (self.resident.undelivered() > 0)
-                .then(|| self.alarms.deliver_at.unwrap_or_else(overdue)),
+                .then(|| self.alarms.deliver_by(now).unwrap_or_else(overdue)),
         }
     }
 }
@@ -325,6 +329,11 @@ impl<M: StateMachine> Found<M> {
 impl Alarms {
     fn read(wake_at: &Value, deliver_at: &Value) -> Self {
         Self { wake_at: integer(wake_at), deliver_at: integer(deliver_at) }
+    }
+
+    /// Until when somebody is about to deliver.
+    fn deliver_by(self, now: Timestamp) -> Option<i64> {
+        self.deliver_at.filter(|at| *at > now.as_millis())
     }
 }
 
@@ -351,6 +360,8 @@ fn store_beside(database: &Database, kind: &str, name: &str, write: &Write) -> R
 
 /// Before the first step ever.
 async fn create(database: &Database, patience: &mut Patience) -> Result<(), PlatformError> {
+    // Lets readers be while somebody writes. It stays with the file; a backend that has no such thing does without.
+    let _ = database.execute_patiently(ledger_sql::WRITE_AHEAD, &[], patience).await;
     for table in ledger_sql::TABLES {
         database.execute_patiently(table, &[], patience).await.map_err(failed)?;
     }

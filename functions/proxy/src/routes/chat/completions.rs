@@ -63,7 +63,11 @@ pub async fn create<P: Platform>(
     }
 }
 
-/// The route, the open call and what was reserved for it. Asks once more if the routing or the time is out of date.
+/// Times that an account is asked to admit a call: it may know newer prices, and one that ends hundreds of calls a second
+/// takes what waited for its turn for too old.
+const ADMIT_TRIES: usize = 8;
+
+/// The route, the open call and what was reserved for it. Asks again if the routing or the time is out of date.
 async fn admit<P: Platform>(
     platform: &P,
     caller: &Caller,
@@ -71,7 +75,7 @@ async fn admit<P: Platform>(
     headers: &HeaderMap,
     request_id: RequestId,
 ) -> Result<(Rc<Route>, OpenCall<P>, Reserved), Problem> {
-    for _ in 0..2 {
+    for _ in 0..ADMIT_TRIES {
         let Some(route) = directory::route(platform, caller.account, &chat.model).await? else {
             // Only who has a good key learns which models there are.
             caller.authorize(platform).await?;
