@@ -58,6 +58,12 @@ impl<H: Host> Host for std::sync::Arc<H> {
     }
 }
 
+impl<H: Host> Host for std::rc::Rc<H> {
+    async fn trigger_cron(&self) -> Result<()> {
+        H::trigger_cron(self).await
+    }
+}
+
 /// Reads the run, starts the host, and obeys until it is told to end.
 pub async fn serve<H: Host>(start: impl AsyncFnOnce(Run) -> Result<Started<H>>) -> Result<()> {
     let mut lines = BufReader::new(tokio::io::stdin()).lines();
