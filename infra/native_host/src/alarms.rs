@@ -152,3 +152,91 @@ pub fn arm_for_what_waits<M: StateMachine>(platform: &NativePlatform, name: &str
         platform.alarms().arm((M::KIND, name.to_owned()), DELIVERY_DELAY);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use domain::account::{Adjust, Command, Configuration, Configure};
+    use domain::identity::RequestId;
+    use domain::money::NanoEur;
+    use platform_memory::MemoryPlatform;
+    use tokio::task::LocalSet;
+    use tokio::time::{pause, sleep};
+
+    const NAME: &str = "eu-00000000000000000000000000000001";
+
+    async fn charge(platform: &impl AtomicState, id: u8) {
+        let configuration = Configuration::new("tenant", NanoEur::euros(1_000));
+        let configure = Command::Configure(Box::new(Configure { configuration }));
+        platform.apply::<Account>(NAME, configure).await.unwrap();
+        let operation_id = RequestId([id; 16]);
+        let adjust = Adjust { operation_id, amount: NanoEur::euros(1), reason: "by hand".into() };
+        platform.apply::<Account>(NAME, Command::Adjust(adjust)).await.unwrap();
+    }
+
+    /// Time stands still, except that it leaps to the next alarm when nothing is left to do.
+    async fn with_leaping_time(test: impl Future<Output = ()>) {
+        pause();
+        LocalSet::new().run_until(test).await;
+    }
+
+    #[tokio::test]
+    async fn events_are_delivered_a_moment_after_the_step_that_nobody_asks_for() {
+        let room = MemoryPlatform::new();
+        with_leaping_time(async {
+            let platform = NativePlatform::start(room.clone()).unwrap();
+            charge(&platform, 1).await;
+            assert_eq!(room.undelivered::<Account>(NAME), Ok(1));
+            sleep(2 * DELIVERY_DELAY).await;
+            assert_eq!(room.undelivered::<Account>(NAME), Ok(0));
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn what_an_earlier_process_left_is_delivered_after_the_start() {
+        let room = MemoryPlatform::new();
+        with_leaping_time(async {
+            charge(&room, 1).await;
+            let _platform = NativePlatform::start(room.clone()).unwrap();
+            sleep(DELIVERY_DELAY).await;
+            assert_eq!(room.undelivered::<Account>(NAME), Ok(0));
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn a_delivery_that_fails_is_tried_again() {
+        let room = MemoryPlatform::new();
+        with_leaping_time(async {
+            let platform = NativePlatform::start(room.clone()).unwrap();
+            room.set_database_down(true);
+            charge(&platform, 1).await;
+            sleep(2 * DELIVERY_DELAY).await;
+            assert_eq!(room.undelivered::<Account>(NAME), Ok(1));
+            room.set_database_down(false);
+            sleep(2 * DELIVERY_RETRY).await;
+            assert_eq!(room.undelivered::<Account>(NAME), Ok(0));
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn a_machine_rings_once_at_a_time_and_at_the_earliest_time_asked_for() {
+        pause();
+        let (alarms, machine) = (Alarms::default(), (Account::KIND, NAME.to_owned()));
+        alarms.arm(machine.clone(), Duration::from_secs(2));
+        alarms.arm(machine.clone(), Duration::from_secs(1));
+        alarms.arm(machine.clone(), Duration::from_secs(3));
+        assert_eq!(alarms.next(), Instant::now() + Duration::from_secs(1));
+        assert!(alarms.take_due().is_empty());
+        sleep(Duration::from_secs(1)).await;
+        assert_eq!(alarms.take_due(), std::slice::from_ref(&machine));
+        alarms.arm(machine.clone(), Duration::ZERO);
+        assert!(alarms.take_due().is_empty(), "it is still being looked after");
+        alarms.rang(&machine);
+        assert_eq!(alarms.take_due(), std::slice::from_ref(&machine));
+        alarms.rang(&machine);
+        assert!(alarms.set.borrow().is_empty());
+    }
+}

@@ -10,7 +10,7 @@ use http::{Request, Response};
 use http_api::{BODY_BYTES_MAX, Problem, ProblemShape};
 use http_body_util::{BodyExt, Either, Full, StreamBody};
 use hyper::body::{Frame, Incoming};
-use platform::{Body, StreamError};
+use platform::{Body, Clock, Randomness, StreamError};
 
 /// Of a body that is too long, so much is read and forgotten: who still sends might not read the answer otherwise.
 const FORGOTTEN_BYTES_MAX: usize = 64 << 20;
@@ -24,13 +24,20 @@ pub async fn answer(platform: &NativePlatform, request: Request<Incoming>) -> Re
     let Some(body) = read(body).await else { return outgoing(unreadable()) };
     let function = function_of(parts.uri.path());
     parts.uri = uri_in_function(parts.uri);
-    let handled = AssertUnwindSafe(function.handle(platform, Request::from_parts(parts, body)));
-    let answer = handled.catch_unwind().await;
-    outgoing(answer.unwrap_or_else(|_| {
+    let request = Request::from_parts(parts, body);
+    outgoing(unless_it_panics(platform, function.handle(platform, request)).await)
+}
+
+/// A panic ends one request, and its caller hears of it in the usual format.
+async fn unless_it_panics(
+    platform: &(impl Clock + Randomness),
+    handled: impl Future<Output = Response<Body>>,
+) -> Response<Body> {
+    AssertUnwindSafe(handled).catch_unwind().await.unwrap_or_else(|_| {
         // The panic itself is on stderr already.
         let id = http_api::new_request_id(platform);
         http_api::finish(id, ProblemShape::OpenAi, Err::<Response<Body>, _>(Problem::internal()))
-    }))
+    })
 }
 
 /// The whole body; of one that is too long a byte more than the limit, so that it is seen to be.
@@ -66,4 +73,34 @@ pub fn outgoing(response: Response<Body>) -> Response<Outgoing> {
             Either::Right(StreamBody::new(frames.boxed_local()))
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use platform_memory::MemoryPlatform;
+    use std::pin::pin;
+
+    #[tokio::test]
+    async fn a_panic_is_answered_in_the_usual_format() {
+        let platform = MemoryPlatform::new();
+        let answer = unless_it_panics(&platform, async { panic!("by a test") }).await;
+        assert_eq!(answer.status(), 500);
+        assert!(answer.headers().contains_key("x-request-id"));
+        let body: serde_json::Value =
+            serde_json::from_slice(&answer.into_body().collect(10_000).await.unwrap()).unwrap();
+        assert_eq!(body["error"]["code"], "internal_error");
+    }
+
+    #[tokio::test]
+    async fn a_panic_in_the_middle_of_a_stream_breaks_it_off() {
+        let chunks = futures_util::stream::iter(0..).map(|chunk| match chunk {
+            0 => Ok(Bytes::from_static(b"first")),
+            _ => panic!("by a test"),
+        });
+        let mut body = pin!(outgoing(Response::new(Body::Stream(chunks.boxed_local()))).into_body());
+        let first = body.frame().await.unwrap().unwrap();
+        assert_eq!(first.into_data().unwrap(), "first");
+        assert!(body.frame().await.unwrap().is_err());
+    }
 }

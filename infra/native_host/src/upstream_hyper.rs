@@ -96,3 +96,41 @@ fn chunks(body: Incoming, connection: Connection) -> LocalBoxStream<'static, Res
     };
     stream::unfold(Some((body, connection)), next).boxed_local()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use platform::PlatformErrorKind;
+    use tokio::io::AsyncWriteExt;
+    use tokio::net::TcpListener;
+    use tokio::task::LocalSet;
+
+    /// Asks a server that says `answer` and hangs up.
+    async fn asked(scheme: &str, answer: &'static str) -> Result<Result<Bytes, StreamError>, PlatformError> {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("{scheme}://{}/v1", listener.local_addr().unwrap());
+        let work = async move {
+            spawn_local(async move {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                stream.write_all(answer.as_bytes()).await.unwrap();
+            });
+            let response = send(Request::get(url).body(Bytes::new()).unwrap()).await?;
+            Ok(response.into_body().collect(1_000).await)
+        };
+        LocalSet::new().run_until(work).await
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_breaks_off_is_an_error_and_not_an_end() {
+        let whole = asked("http", "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi").await;
+        assert_eq!(whole.unwrap().unwrap(), "hi");
+        let broken = asked("http", "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhi").await;
+        assert!(matches!(broken.unwrap(), Err(StreamError::Broken(_))));
+    }
+
+    #[tokio::test]
+    async fn a_server_without_tls_is_not_spoken_to_in_clear() {
+        let error = asked("https", "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi").await.unwrap_err();
+        assert_eq!(error.kind, PlatformErrorKind::Unavailable);
+    }
+}
