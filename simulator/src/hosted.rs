@@ -4,7 +4,7 @@ use crate::rows::Rows;
 use domain::state_machine::StateMachine;
 use domain::time::Timestamp;
 use platform::PlatformError;
-use platform::resident::{LayoutError, Resident, Write, decode, encode};
+use platform::resident::{Batch, LayoutError, Resident, Write, decode, encode};
 
 /// Events in one delivery at most; small, so that worlds see several.
 const BATCH_MAX: usize = 8;
@@ -31,12 +31,6 @@ pub trait Hosted {
 pub struct Stepped {
     pub reply: Vec<u8>,
     pub writes: Vec<Write>,
-}
-
-pub struct Batch {
-    pub events: Vec<Vec<u8>>,
-    through: u64,
-    of_rows: u64,
 }
 
 pub struct Host<M: StateMachine> {
@@ -88,17 +82,9 @@ impl<M: StateMachine> Hosted for Host<M> {
 
     fn batch(&mut self) -> Option<Batch> {
         let (resident, rows) = self.memory();
-        let of_rows = rows.events.iter().map(|(sequence, value)| (*sequence, value.as_slice(), true));
-        let inline = resident.inline_events().map(|(sequence, value)| (sequence, value, false));
-        let mut events: Vec<_> = of_rows.chain(inline).collect();
-        events.sort_unstable_by_key(|(sequence, ..)| *sequence);
-        events.truncate(BATCH_MAX);
-        let (through, ..) = *events.last()?;
-        Some(Batch {
-            through,
-            of_rows: events.iter().filter(|(.., row)| *row).count() as u64,
-            events: events.into_iter().map(|(_, value, _)| value.to_vec()).collect(),
-        })
+        let oldest = rows.events.iter().take(BATCH_MAX);
+        let rows = oldest.map(|(sequence, value)| (*sequence, value.clone())).collect();
+        resident.next_batch(rows, BATCH_MAX)
     }
 
     fn acknowledge(&mut self, batch: &Batch) -> Vec<Write> {

@@ -33,6 +33,7 @@ impl Host {
                 options.test_hooks = None;
                 paths::spin_component(build_spin::YARDSTICK)
             }
+            HostKind::Native => panic!("the native host runs nothing beside the functions"),
         };
         options.extra_workers.push(ExtraWorker {
             name: name.into(),

@@ -23,11 +23,15 @@ const WASM_FEATURES: [&str; 8] = [
     "--enable-sign-ext",
 ];
 
-/// Builds all functions for the host and prints their sizes.
+/// Builds all functions for the host and, where they are deployed, prints their sizes.
 pub fn build(host: HostKind) -> Result<()> {
     match host {
         HostKind::Workers => build_workers(),
         HostKind::Spin => build_spin::build(),
+        HostKind::Native => step("native host", || {
+            // As the native tests: a panic must not end the process, and most of it is compiled already.
+            run(&mut cargo(&["build", "--quiet", "--package", "native_host"]))
+        }),
     }
 }
 
@@ -47,6 +51,7 @@ pub fn require_built(host: HostKind) -> Result<()> {
         let (built, command) = match host {
             HostKind::Workers => (paths::worker_bundle(function).join("index.js"), "cargo xtask build"),
             HostKind::Spin => (paths::spin_component(function), "cargo xtask build --host spin"),
+            HostKind::Native => (paths::native_host(), "cargo xtask build --host native"),
         };
         if !built.exists() {
             return Err(anyhow!("{} is missing; run `{command}`", built.display()));

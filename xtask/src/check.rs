@@ -15,9 +15,11 @@ pub fn run(filter: Option<&str>) -> Result<()> {
     }
     let mut native = cargo(&["test", "--quiet", "--workspace", "--exclude", "tests"]);
     check("native tests", native.args(filter))?;
-    for (host, story) in
-        [(HostKind::Workers, "black-box tests on workerd"), (HostKind::Spin, "black-box tests on Spin's ABI")]
-    {
+    for (host, story) in [
+        (HostKind::Native, "black-box tests, natively"),
+        (HostKind::Workers, "black-box tests on workerd"),
+        (HostKind::Spin, "black-box tests on Spin's ABI"),
+    ] {
         build::build(host)?;
         let mut black_box = cargo(&["test", "--quiet", "--package", "tests"]);
         black_box

@@ -9,10 +9,9 @@ use std::process::ExitCode;
 const HELP: &str = "\
 Every command a developer types.
 
-cargo xtask dev [--host workers|spin] [--port 8787] [--state .dev] [--fresh]
-    Set up, build and run all five functions on one port: in one workerd, or on the development host for
-    Spin's ABI. Prints the URL, a demo API key, an
-    admin log-in and a curl line; the same facts stand in <state>/dev.json. Ctrl-C ends it; started again on
+cargo xtask dev [--host workers|spin|native] [--port 8787] [--state .dev] [--fresh]
+    Set up, build and run all five functions on one port: in one workerd, on the development host for Spin's
+    ABI, or in one native process. Prints the URL, a demo API key, an admin log-in and a curl line; the same facts stand in <state>/dev.json. Ctrl-C ends it; started again on
     the same state folder it has lost nothing. OPENAI_API_KEY and OPENAI_BASE_URL in the environment give it
     a real provider; without them the built-in model demo/echo answers.
       --fresh          forget the state folder first
@@ -26,8 +25,9 @@ cargo xtask bench [--host workers|spin] [arguments]
 cargo xtask simulate [--seeds 10000] [--seed 0] [--profile name] [--mutant name]
     Simulated worlds, one for each seed from the given one on: what breaks a promise is shown with its trace
     and the command that replays it. docs/simulator.md tells what is simulated and what must hold.
-cargo xtask build [--host workers|spin]
-    The release WASM of all functions, shrunk and bundled for Workers, or as components for Spin, with its sizes.
+cargo xtask build [--host workers|spin|native]
+    The release WASM of all functions, shrunk and bundled for Workers, or as components for Spin, with its sizes;
+    or all of them in one native program, for development and tests.
 cargo xtask setup [--for-tests]
     Install the pinned tools below .tools and node_modules. The other commands do it themselves.
 ";
@@ -96,6 +96,11 @@ fn host_of(arguments: &mut Arguments) -> Result<HostKind> {
 
 fn bench(mut arguments: Arguments) -> Result<()> {
     let host = host_of(&mut arguments)?;
+    if host == HostKind::Native {
+        bail!(
+            "the native host is nowhere deployed, so there is nothing to measure; use --host workers or spin"
+        );
+    }
     setup::setup(setup::Scope::to_run(host))?;
     build::build(host)?;
     let mut command = process::cargo(&[

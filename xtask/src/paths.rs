@@ -60,6 +60,11 @@ pub fn spin_component(function: &str) -> PathBuf {
     cargo_target().join("wasm32-wasip2/release").join(format!("{}.wasm", function.replace('-', "_")))
 }
 
+/// The functions in one native process.
+pub fn native_host() -> PathBuf {
+    cargo_target().join("debug/native-host")
+}
+
 /// The development host for Spin's ABI.
 pub fn spin_dev_host() -> PathBuf {
     cargo_target().join("debug/spin-dev-host")

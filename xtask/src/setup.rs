@@ -13,6 +13,8 @@ use std::path::Path;
 /// How much is needed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
+    /// To build and run natively: what compiled us.
+    Native,
     /// To build and run on Spin's ABI: Rust alone.
     Spin,
     /// To build and run.
@@ -33,12 +35,16 @@ impl Scope {
         match host {
             HostKind::Workers => Self::Run,
             HostKind::Spin => Self::Spin,
+            HostKind::Native => Self::Native,
         }
     }
 }
 
 /// Brings the machine to where `scope` asks. Safe to repeat; takes well under a second when nothing is missing.
 pub fn setup(scope: Scope) -> Result<()> {
+    if scope == Scope::Native {
+        return Ok(());
+    }
     wasm_targets()?;
     if scope == Scope::Spin {
         return Ok(());

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 
 /// The folders that hold Rust sources of ours.
-const SOURCES: [&str; 5] = ["functions", "shared", "simulator", "tests", "xtask"];
+const SOURCES: [&str; 6] = ["functions", "infra", "shared", "simulator", "tests", "xtask"];
 
 pub fn print() -> Result<()> {
     let mut by_promise: BTreeMap<Option<u32>, Vec<String>> = BTreeMap::new();

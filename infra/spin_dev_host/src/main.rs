@@ -1,18 +1,11 @@
 //! A development host for the Spin ABI: runs the components of `infra/spin/spin.toml` as Spin would, on the same
 //! engine, for tests and for developers without Spin. It is no Spin: see docs/hosts.md.
 //!
-//! Started by xtask (`xtask/src/local`), which speaks JSON lines with it, as with `infra/local/run.mjs`:
-//!
-//! - in: first the run (below), then commands, `{"trigger":"cron"}`
-//! - out: `{"ready":true,"workerd_pid":…,"ports":{"front":…},"migrations":[…]}` or `{"error":"…"}`; then one answer per
-//!   command, `{"triggered":"cron"}` or `{"error":"…"}`
-//!
-//! It ends when stdin closes or on SIGINT and SIGTERM. Components' logs go to stderr.
+//! Started by xtask, which speaks JSON lines with it (`infra/local_host`). Components' logs go to stderr.
 //!
 //! `spin-dev-host imports <component.wasm>…` prints what components import and export instead.
 
 mod compiled;
-mod directory;
 mod imports;
 mod instance;
 mod interfaces;
@@ -20,72 +13,30 @@ mod manifest;
 mod outbound;
 mod server;
 
-use anyhow::{Context, Result, bail};
+use anyhow::Result;
 use instance::{App, Ready};
+use local_host::directory;
+use local_host::protocol::{self, ExtraWorker, Run, Started};
 use manifest::Granted;
 use outbound::Allowed;
-use serde::Deserialize;
-use serde_json::{Value, json};
 use server::Server;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
-use tokio::io::{AsyncBufReadExt, BufReader, Lines, Stdin};
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Semaphore;
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Run {
-    root: PathBuf,
-    state_dir: PathBuf,
-    port: u16,
-    secrets: BTreeMap<String, String>,
-    vars: BTreeMap<String, String>,
-    test_hooks: Option<String>,
-    dev_routes: bool,
-    extra_workers: Vec<ExtraWorker>,
-    seed: Vec<directory::Statement>,
-}
-
-/// A component beside the product, on a port of its own; it may call everything, and has its variables.
-#[derive(Deserialize)]
-struct ExtraWorker {
-    name: String,
-    script: PathBuf,
-    port: u16,
-    vars: BTreeMap<String, String>,
-}
 
 #[tokio::main]
 async fn main() {
     let mut arguments = std::env::args().skip(1);
-    let done = match arguments.next().as_deref() {
+    protocol::end(match arguments.next().as_deref() {
         Some("imports") => imports::print(arguments),
         Some(other) => Err(anyhow::anyhow!("{other}: unknown argument")),
-        None => serve().await,
-    };
-    let failed = done.inspect_err(|error| say(&json!({ "error": format!("{error:#}") }))).is_err();
-    // At once: whoever waits for the next command cannot be interrupted otherwise.
-    std::process::exit(failed.into());
+        None => protocol::serve(start).await,
+    })
 }
 
-async fn serve() -> Result<()> {
-    let mut lines = BufReader::new(tokio::io::stdin()).lines();
-    let Some(first) = lines.next_line().await? else { return Ok(()) };
-    let run: Run = serde_json::from_str(&first).context("the first line is no run")?;
-    let (server, ready) = start(run).await?;
-    say(&ready);
-    let (mut interrupted, mut ended) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    tokio::select! {
-        result = obey(&server, &mut lines) => result,
-        _ = interrupted.recv() => Ok(()),
-        _ = ended.recv() => Ok(()),
-    }
-}
-
-async fn start(run: Run) -> Result<(Arc<Server>, Value)> {
+async fn start(run: Run) -> Result<Started<Arc<Server>>> {
     let folder = run.state_dir.join("spin");
     std::fs::create_dir_all(&folder)?;
     let directory_file = folder.join("default.db");
@@ -117,13 +68,11 @@ async fn start(run: Run) -> Result<(Arc<Server>, Value)> {
         cron_secret: values.get("cron_secret").cloned().unwrap_or_default(),
     });
     tokio::spawn(server.clone().listen(listener));
-    let mut ports = json!({ "front": port });
+    let mut ports = BTreeMap::from([("front".to_owned(), port)]);
     for extra in &run.extra_workers {
-        ports[&extra.name] = start_extra(&engine, extra, &folder, &room).await?.into();
+        ports.insert(extra.name.clone(), start_extra(&engine, extra, &folder, &room).await?);
     }
-    let ready =
-        json!({ "ready": true, "workerd_pid": std::process::id(), "ports": ports, "migrations": migrations });
-    Ok((server, ready))
+    Ok(Started { host: server, ports, migrations })
 }
 
 async fn start_extra(
@@ -151,28 +100,4 @@ async fn start_extra(
     let port = listener.local_addr()?.port();
     tokio::spawn(Arc::new(server).listen(listener));
     Ok(port)
-}
-
-async fn obey(server: &Server, lines: &mut Lines<BufReader<Stdin>>) -> Result<()> {
-    while let Some(line) = lines.next_line().await? {
-        let answer = match command(server, &line).await {
-            Ok(answer) => answer,
-            Err(error) => json!({ "error": format!("{error:#}") }),
-        };
-        say(&answer);
-    }
-    Ok(())
-}
-
-async fn command(server: &Server, line: &str) -> Result<Value> {
-    let command: Value = serde_json::from_str(line)?;
-    if command["trigger"] != "cron" {
-        bail!("unknown command {line}");
-    }
-    server.trigger_cron().await?;
-    Ok(json!({ "triggered": "cron" }))
-}
-
-fn say(answer: &Value) {
-    println!("{answer}");
 }

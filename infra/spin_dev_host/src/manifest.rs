@@ -145,32 +145,9 @@ fn fill(template: &str, variables: &BTreeMap<String, String>) -> Result<String> 
     Ok(filled)
 }
 
-/// The component of the longest route that the path matches: `/a/...` matches what is below `/a`, others match exactly.
-pub fn component_of<'a>(routes: &'a [(String, String)], path: &str) -> Option<&'a str> {
-    let matches = |route: &str| match route.strip_suffix("/...") {
-        Some(prefix) => {
-            path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        }
-        None => path == route,
-    };
-    let longest = routes.iter().filter(|(route, _)| matches(route)).max_by_key(|(route, _)| route.len());
-    longest.map(|(_, component)| component.as_str())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_longest_route_wins() {
-        let routes = [("/...", "proxy"), ("/api/...", "billing"), ("/billing/health", "billing")];
-        let routes = routes.map(|(route, component)| (route.to_owned(), component.to_owned()));
-        assert_eq!(component_of(&routes, "/api/users"), Some("billing"));
-        assert_eq!(component_of(&routes, "/api"), Some("billing"));
-        assert_eq!(component_of(&routes, "/apis"), Some("proxy"));
-        assert_eq!(component_of(&routes, "/billing/health"), Some("billing"));
-        assert_eq!(component_of(&routes, "/billing/health/x"), Some("proxy"));
-    }
 
     #[test]
     fn templates_take_declared_variables_only() {

@@ -1,14 +1,14 @@
 //! The listener: every request to the component of its route.
 
-use crate::directory;
 use crate::instance::Ready;
-use crate::manifest::component_of;
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
-use http::{Method, Request, Response, StatusCode};
+use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use local_host::protocol::{self, Host};
+use local_host::routes::longest;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -53,8 +53,7 @@ impl Server {
             return answer;
         }
         let path = request.uri().path().to_owned();
-        let Some(component) = component_of(&self.routes, &path).and_then(|name| self.components.get(name))
-        else {
+        let Some(component) = self.component_of(&path) else {
             return plain(StatusCode::NOT_FOUND, "no component has this route");
         };
         match component.answer(request).await {
@@ -66,15 +65,14 @@ impl Server {
         }
     }
 
+    fn component_of(&self, path: &str) -> Option<&Ready> {
+        let routes = self.routes.iter().map(|(route, component)| (route.as_str(), component));
+        self.components.get(longest(routes, path)?)
+    }
+
     async fn answer_developer(&self, request: &Request<Incoming>) -> Option<Response<HyperOutgoingBody>> {
-        let directory = self.dev_routes.as_ref()?;
-        let answer = match (request.method(), request.uri().path()) {
-            (&Method::POST, "/__dev/trigger/cron") => {
-                self.trigger_cron().await.map(|()| serde_json::json!({ "triggered": "cron" }))
-            }
-            (&Method::GET, "/__dev/outbox") => directory::outbox(directory),
-            _ => return None,
-        };
+        let (method, path) = (request.method().as_str(), request.uri().path());
+        let answer = protocol::answer_developer(self, self.dev_routes.as_ref()?, method, path).await?;
         Some(match answer {
             Ok(answer) => plain(StatusCode::OK, &answer.to_string()),
             Err(error) => plain(
@@ -83,11 +81,13 @@ impl Server {
             ),
         })
     }
+}
 
-    /// Asks for a scheduled run, as a scheduler would, and waits for its end.
-    pub async fn trigger_cron(&self) -> Result<()> {
-        let component = component_of(&self.routes, CRON_PATH).and_then(|name| self.components.get(name));
-        let component = component.context("no component has the route of the scheduler")?;
+impl Host for Server {
+    /// Asks for a scheduled run, as a scheduler would.
+    async fn trigger_cron(&self) -> Result<()> {
+        let component =
+            self.component_of(CRON_PATH).context("no component has the route of the scheduler")?;
         let request = Request::post(format!("http://localhost{CRON_PATH}"))
             .header("host", "localhost")
             .header("authorization", format!("Bearer {}", self.cron_secret))

@@ -1,4 +1,4 @@
-//! SQLite in memory, with the same migrations as every host's database.
+//! SQLite in memory, or in a file, with the same migrations as every host's database.
 
 use crate::MemoryPlatform;
 use crate::watched::Watch;
@@ -8,6 +8,8 @@ use rusqlite::types::{ToSqlOutput, Value as Stored, ValueRef};
 use rusqlite::{Connection, Error, ErrorCode, ToSql, params_from_iter};
 use std::path::Path;
 use std::rc::Rc;
+
+const AS_D1: &str = "PRAGMA foreign_keys = ON";
 
 pub(crate) struct InMemory {
     connection: RefCell<Connection>,
@@ -20,11 +22,22 @@ impl InMemory {
     /// If a migration cannot be read or applied.
     pub(crate) fn migrated() -> Self {
         let connection = Connection::open_in_memory().expect("memory is enough for an empty database");
-        // As D1 does.
-        connection.execute_batch("PRAGMA foreign_keys = ON").expect("a pragma that SQLite knows");
+        connection.execute_batch(AS_D1).expect("a pragma that SQLite knows");
         for (name, sql) in migrations() {
             connection.execute_batch(&sql).unwrap_or_else(|error| panic!("{name}: {error}"));
         }
+        Self::on(connection)
+    }
+
+    /// As the file is; migrations are the caller's.
+    pub(crate) fn in_file(file: &Path) -> Result<Self, Error> {
+        let connection = Connection::open(file)?;
+        connection.execute_batch("PRAGMA journal_mode = WAL")?;
+        connection.execute_batch(AS_D1)?;
+        Ok(Self::on(connection))
+    }
+
+    fn on(connection: Connection) -> Self {
         Self { connection: connection.into(), down: Cell::default(), watch: Watch::default() }
     }
 }

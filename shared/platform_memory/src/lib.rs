@@ -1,5 +1,6 @@
 //! The room for tests: keeps the boundary's promises in memory, with a clock that the test sets, an
-//! upstream that it scripts, and faults that it injects.
+//! upstream that it scripts, and faults that it injects. `infra/native_host` serves from it, with its rows in
+//! a folder.
 //!
 //! ```
 //! # futures_executor::block_on(async {
@@ -19,6 +20,7 @@ mod chance;
 mod clock;
 mod database;
 mod delivery;
+mod in_folder;
 mod mortal;
 mod outage;
 mod rows;
@@ -29,6 +31,7 @@ mod watched;
 
 pub use clock::START;
 pub use delivery::Delivered;
+pub use in_folder::DIRECTORY_FILE;
 pub use mortal::{Death, MortalPlatform};
 pub use outage::LastQuestion;
 pub use state::Fault;
@@ -52,6 +55,26 @@ struct Rooms {
     outage: outage::Outage,
 }
 
+impl Rooms {
+    fn of(
+        chance: chance::Seeded,
+        secrets: secrets::Named,
+        database: database::InMemory,
+        state: state::Machines,
+    ) -> Self {
+        Self {
+            clock: clock::SetClock::default(),
+            chance,
+            secrets,
+            upstream: upstream::Scripted::default(),
+            database,
+            state,
+            background: background::Tasks::default(),
+            outage: outage::Outage::default(),
+        }
+    }
+}
+
 impl Default for MemoryPlatform {
     fn default() -> Self {
         Self::new()
@@ -67,15 +90,8 @@ impl MemoryPlatform {
     /// Like [`Self::new`]; the seed decides every random byte.
     pub fn seeded(seed: u64) -> Self {
         let chance = chance::Seeded::new(seed);
-        Self(Rc::new(Rooms {
-            clock: clock::SetClock::default(),
-            secrets: secrets::Named::generated(&chance),
-            chance,
-            upstream: upstream::Scripted::default(),
-            database: database::InMemory::migrated(),
-            state: state::Machines::default(),
-            background: background::Tasks::default(),
-            outage: outage::Outage::default(),
-        }))
+        let secrets = secrets::Named::generated(&chance);
+        let (database, state) = (database::InMemory::migrated(), state::Machines::default());
+        Self(Rc::new(Rooms::of(chance, secrets, database, state)))
     }
 }

@@ -39,9 +39,10 @@ impl Rows {
         }
     }
 
-    /// Parts that are not kept in memory end here, once due.
-    pub(crate) fn drop_due<M: StateMachine>(&mut self, now: Timestamp) {
-        self.parts.retain(|key, (due, _)| M::resident(*key) || *due > now);
+    /// What ends the parts that are due and not kept in memory.
+    pub(crate) fn ends_of_due<M: StateMachine>(&self, now: Timestamp) -> Vec<Write> {
+        let due = self.parts.iter().filter(|(key, (due, _))| !M::resident(**key) && *due <= now);
+        due.map(|(key, _)| Write::Delete { key: *key }).collect()
     }
 
     pub(crate) const fn events(&self) -> &BTreeMap<u64, Vec<u8>> {

@@ -13,6 +13,10 @@ const GENERATED: [&str; 4] =
 pub(crate) struct Named(RefCell<BTreeMap<String, Secret>>);
 
 impl Named {
+    pub(crate) fn none() -> Self {
+        Self(RefCell::default())
+    }
+
     pub(crate) fn generated(chance: &Seeded) -> Self {
         let secret = |name: &str| {
             let mut bytes = [0; 32];

@@ -2,10 +2,12 @@
 
 use crate::MemoryPlatform;
 use crate::delivery::Sink;
+use crate::in_folder::MachinesFile;
 use crate::rows::Rows;
 use core::any::Any;
 use core::cell::{Cell, RefCell};
 use domain::state_machine::{Codec, StateMachine};
+use domain::time::Timestamp;
 use platform::resident::{LayoutError, Resident, Write, decode, encode};
 use platform::{AtomicState, Clock, PlatformError};
 use std::collections::{BTreeMap, VecDeque};
@@ -34,6 +36,8 @@ pub(crate) type Key = (&'static str, String);
 #[derive(Default)]
 pub(crate) struct Machines {
     pub(crate) rows: RefCell<BTreeMap<Key, Rows>>,
+    /// Where the rows also are, if they outlive the process.
+    pub(crate) file: Option<MachinesFile>,
     memory: RefCell<BTreeMap<Key, Box<dyn Any>>>,
     faults: RefCell<VecDeque<Fault>>,
     down: Cell<bool>,
@@ -41,6 +45,12 @@ pub(crate) struct Machines {
     rows_written: Cell<usize>,
     pub(crate) sink: RefCell<Option<Rc<Sink>>>,
     pub(crate) delivered: RefCell<BTreeMap<Key, Vec<Vec<u8>>>>,
+}
+
+impl Machines {
+    pub(crate) fn stored_in(file: MachinesFile) -> Result<Self, rusqlite::Error> {
+        Ok(Self { rows: file.load()?.into(), file: Some(file), ..Self::default() })
+    }
 }
 
 impl MemoryPlatform {
@@ -84,7 +94,7 @@ impl MemoryPlatform {
             if wake_at.is_some_and(|at| at <= now) {
                 self.end_what_is_due::<M>(&key)?;
             } else {
-                self.drop_due::<M>(&key);
+                self.drop_due::<M>(&key)?;
             }
         }
         Ok(())
@@ -93,14 +103,30 @@ impl MemoryPlatform {
     /// Wakes the machine, and drops what is due and not kept in memory.
     fn end_what_is_due<M: StateMachine>(&self, key: &Key) -> Result<(), PlatformError> {
         self.step::<M>(key, M::wake())?;
-        self.drop_due::<M>(key);
-        Ok(())
+        self.drop_due::<M>(key)
     }
 
-    fn drop_due<M: StateMachine>(&self, key: &Key) {
-        if let Some(rows) = self.0.state.rows.borrow_mut().get_mut(key) {
-            rows.drop_due::<M>(self.now());
-        }
+    fn drop_due<M: StateMachine>(&self, key: &Key) -> Result<(), PlatformError> {
+        let rows = self.0.state.rows.borrow();
+        let ends = rows.get(key).map_or_else(Vec::new, |rows| rows.ends_of_due::<M>(self.now()));
+        drop(rows);
+        // As on a real host, this is no step's doing: it is not counted.
+        self.put(key, ends)
+    }
+
+    /// The names of all stored machines of this kind.
+    pub fn machines<M: StateMachine>(&self) -> Vec<String> {
+        self.names::<M>().into_iter().map(|(_, name)| name).collect()
+    }
+
+    /// When the named machine has something due.
+    pub fn wakes_at<M: StateMachine>(&self, name: &str) -> Result<Option<Timestamp>, PlatformError> {
+        self.with_resident::<M, _>(&(M::KIND, name.to_owned()), |resident, _| Ok(resident.wake_at()))
+    }
+
+    /// As if the machine alone had died: it starts again from its rows.
+    pub fn crash_machine<M: StateMachine>(&self, name: &str) {
+        self.forget(&(M::KIND, name.to_owned()));
     }
 
     /// All stored machines of this kind.
@@ -134,7 +160,7 @@ impl MemoryPlatform {
 
     fn step<M: StateMachine>(&self, key: &Key, command: M::Command) -> Result<M::Reply, PlatformError> {
         let (reply, writes) = self.decide::<M>(key, command)?;
-        self.store(key, writes);
+        self.store(key, writes)?;
         Ok(reply)
     }
 
@@ -156,12 +182,22 @@ impl MemoryPlatform {
     }
 
     /// All of it or, without writes, not even a name.
-    pub(crate) fn store(&self, key: &Key, writes: Vec<Write>) {
-        if !writes.is_empty() {
-            let written = &self.0.state.rows_written;
-            written.set(written.get() + writes.len());
-            self.0.state.rows.borrow_mut().entry(key.clone()).or_default().apply(writes);
+    pub(crate) fn store(&self, key: &Key, writes: Vec<Write>) -> Result<(), PlatformError> {
+        let written = &self.0.state.rows_written;
+        written.set(written.get() + writes.len());
+        self.put(key, writes)
+    }
+
+    fn put(&self, key: &Key, writes: Vec<Write>) -> Result<(), PlatformError> {
+        if writes.is_empty() {
+            return Ok(());
         }
+        if let Some(file) = &self.0.state.file {
+            // The machine in memory is ahead of its rows then.
+            file.store(key, &writes).inspect_err(|_| self.forget(key))?;
+        }
+        self.0.state.rows.borrow_mut().entry(key.clone()).or_default().apply(writes);
+        Ok(())
     }
 
     fn forget(&self, key: &Key) {
@@ -191,7 +227,7 @@ impl AtomicState for MemoryPlatform {
             self.forget(&key);
             return Err(lost(Fault::CrashBeforeStore));
         }
-        self.store(&key, writes);
+        self.store(&key, writes)?;
         match fault {
             Some(Fault::AfterStore) => Err(lost(Fault::AfterStore)),
             Some(Fault::HangAfterStore) => Err(PlatformError::timed_out(name)),

@@ -7,7 +7,7 @@ use domain::identity::RequestId;
 use domain::money::NanoEur;
 use domain::price::{NanoUsdPerMillion, Prices, Tariff, Usage};
 use futures_executor::block_on;
-use futures_util::future::{Either, select};
+use futures_util::future::{Either, join, select};
 use futures_util::{FutureExt, StreamExt};
 use http::Request;
 use platform::{
@@ -15,7 +15,10 @@ use platform::{
     Upstream,
 };
 use platform_memory::{Answer, Ending, Fault, MemoryPlatform};
+use std::cell::Cell;
+use std::path::PathBuf;
 use std::pin::pin;
+use std::rc::Rc;
 use std::time::Duration;
 
 const NAME: &str = "eu-00000000000000000000000000000001";
@@ -131,6 +134,111 @@ fn a_crash_loses_memory_and_background_but_no_row_and_no_event() {
         assert_eq!(platform.delivered::<Account>(NAME).len(), 100);
         assert_eq!(platform.undelivered::<Account>(NAME), Ok(0));
     });
+}
+
+/// An empty folder of this test's own; gone with it.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("platform-memory-{}-{name}", std::process::id()));
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+#[test]
+fn a_room_in_a_folder_outlives_its_process_with_state_and_undelivered_events() {
+    let folder = Folder::new("outlives");
+    let charged = |platform: MemoryPlatform, ids: core::ops::Range<u8>| async move {
+        for id in ids {
+            platform.apply::<Account>(NAME, charge(id)).await.unwrap();
+        }
+    };
+    block_on(async {
+        let first = MemoryPlatform::in_folder(&folder.0).unwrap();
+        first.apply::<Account>(NAME, configure()).await.unwrap();
+        charged(first.clone(), 0..100).await;
+        let rows = first.rows_of::<Account>(NAME);
+        assert!(rows > 50, "{rows} rows: most events lie in rows of their own");
+        drop(first);
+        let second = MemoryPlatform::in_folder(&folder.0).unwrap();
+        assert_eq!(second.machines::<Account>(), [NAME]);
+        assert_eq!(second.rows_of::<Account>(NAME), rows);
+        // Repeated, an operation is still known.
+        charged(second.clone(), 90..110).await;
+        assert_eq!(used(&second).await, NanoEur::euros(110));
+        assert_eq!(second.undelivered::<Account>(NAME), Ok(110));
+        second.deliver::<Account>(NAME).await.unwrap();
+        drop(second);
+        let third = MemoryPlatform::in_folder(&folder.0).unwrap();
+        assert_eq!(third.undelivered::<Account>(NAME), Ok(0));
+        assert_eq!(used(&third).await, NanoEur::euros(110));
+        assert!(third.rows_of::<Account>(NAME) < rows, "delivered events are gone from the file");
+    });
+}
+
+#[test]
+fn a_step_that_the_folder_does_not_take_fails_and_has_no_effect() {
+    let folder = Folder::new("refuses");
+    let platform = MemoryPlatform::in_folder(&folder.0).unwrap();
+    block_on(async {
+        platform.apply::<Account>(NAME, configure()).await.unwrap();
+        let other = rusqlite::Connection::open(folder.0.join("machines.db")).unwrap();
+        let refuse = "CREATE TRIGGER refuse BEFORE INSERT ON heads BEGIN SELECT RAISE(ABORT, 'full'); END";
+        other.execute_batch(refuse).unwrap();
+        let error = platform.apply::<Account>(NAME, charge(1)).await.unwrap_err();
+        assert_eq!(error.kind, PlatformErrorKind::Unavailable);
+        other.execute_batch("DROP TRIGGER refuse").unwrap();
+        assert_eq!(used(&platform).await, NanoEur::ZERO);
+        platform.apply::<Account>(NAME, charge(1)).await.unwrap();
+        assert_eq!(used(&platform).await, NanoEur::euros(1));
+    });
+}
+
+#[test]
+fn two_deliveries_at_once_do_not_acknowledge_the_same_event_twice() {
+    let platform = MemoryPlatform::new();
+    let (calls, waiting) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(0)));
+    let noted = waiting.clone();
+    platform.deliver_to(move |platform, _| {
+        let (call, noted) = (calls.replace(calls.get() + 1), noted.clone());
+        async move {
+            match call {
+                // Both hold the same events; the second delivery comes to its end long after the first.
+                0 => platform.sleep(Duration::from_secs(1)).await,
+                1 => {
+                    platform.sleep(Duration::from_secs(2)).await;
+                    for id in 40..80 {
+                        platform.apply::<Account>(NAME, charge(id)).await?;
+                    }
+                }
+                _ => noted.set(platform.undelivered::<Account>(NAME)?),
+            }
+            Ok(())
+        }
+    });
+    block_on(async {
+        platform.apply::<Account>(NAME, configure()).await.unwrap();
+        for id in 0..40 {
+            platform.apply::<Account>(NAME, charge(id)).await.unwrap();
+        }
+        let deliver = || platform.deliver::<Account>(NAME);
+        let mut both = pin!(join(deliver(), deliver()));
+        assert_eq!(both.as_mut().now_or_never(), None);
+        platform.advance(Duration::from_secs(1));
+        assert_eq!(both.as_mut().now_or_never(), None);
+        platform.advance(Duration::from_secs(1));
+        assert_eq!(both.await, (Ok(()), Ok(())));
+    });
+    assert_eq!(waiting.get(), 40, "those that came later");
+    assert_eq!(platform.undelivered::<Account>(NAME), Ok(0));
 }
 
 #[test]

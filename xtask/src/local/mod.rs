@@ -1,6 +1,6 @@
 //! The local host: all five functions on one port, from what `cargo xtask build` made, with their state in one folder.
-//! On Workers that is one real workerd, on Spin the development host for its ABI. `cargo xtask dev` and the black-box
-//! suite start the same ones.
+//! On Workers that is one real workerd, on Spin the development host for its ABI, natively a process of our own.
+//! `cargo xtask dev` and the black-box suite start the same ones.
 
 mod runner;
 mod state_folder;
@@ -25,6 +25,8 @@ pub enum HostKind {
     #[default]
     Workers,
     Spin,
+    /// The functions in one native process.
+    Native,
 }
 
 impl HostKind {
@@ -32,12 +34,13 @@ impl HostKind {
         match self {
             Self::Workers => "workers",
             Self::Spin => "spin",
+            Self::Native => "native",
         }
     }
 
     pub fn parse(text: &str) -> Result<Self> {
-        let found = [Self::Workers, Self::Spin].into_iter().find(|host| host.name() == text);
-        found.with_context(|| format!("{text}: the hosts are `workers` and `spin`"))
+        let found = [Self::Workers, Self::Spin, Self::Native].into_iter().find(|host| host.name() == text);
+        found.with_context(|| format!("{text}: the hosts are `workers`, `spin` and `native`"))
     }
 }
 
@@ -195,7 +198,7 @@ impl LocalHost {
         self.state.path()
     }
 
-    /// The process id of workerd, which runs all functions.
+    /// The process id of workerd, or of the host that takes its place: it runs all functions.
     pub fn workerd_pid(&self) -> u32 {
         self.runner.workerd_pid()
     }

@@ -1,5 +1,5 @@
 //! The process that runs the functions, spoken to in JSON lines: Node with Miniflare and workerd
-//! (`infra/local/run.mjs`), or the development host for Spin's ABI (`infra/spin_dev_host`).
+//! (`infra/local/run.mjs`), the development host for Spin's ABI (`infra/spin_dev_host`), or `infra/native_host`.
 
 #![allow(clippy::disallowed_methods, reason = "waits for real processes, against real deadlines")]
 
@@ -162,6 +162,7 @@ fn program_of(host: HostKind) -> Command {
             node
         }
         HostKind::Spin => Command::new(paths::spin_dev_host()),
+        HostKind::Native => Command::new(paths::native_host()),
     }
 }
 
