@@ -3,8 +3,6 @@
 
 use core::fmt::Write as _;
 
-pub(crate) const WRITE_AHEAD: &str = "PRAGMA journal_mode = WAL";
-
 /// The head has a table with row ids, where a row may fill a page. `wake_at` is when the scheduler has to look after
 /// the machine at the latest, `deliver_at` when it has to deliver what waits: null if nothing does. Parts whose keys
 /// begin below x'80' are kept until a step removes them, the others are dropped when due. The heads come last: a
