@@ -5,8 +5,11 @@ use super::{Configuration, Event, PoolTerms};
 use crate::lease::{Grant, LEASE_CALLS, PERMIT_VALIDITY, Permits, Want};
 use crate::money::NanoEur;
 use crate::time::Timestamp;
+use core::time::Duration;
 use minicbor::{Decode, Encode};
 
+/// Who has given back all it could is not asked in earnest again before this.
+const GAVE_BACK_PAUSE: Duration = Duration::from_secs(1);
 /// Batches of permits that are remembered.
 const BATCHES_MAX: usize = 32;
 
@@ -38,6 +41,9 @@ pub struct TenantShare {
     pub taken: Vec<u64>,
     #[n(9)]
     pub forgotten: u64,
+    /// When it last told the pool that it has no more than it needs.
+    #[n(10)]
+    pub gave_back_at: Timestamp,
 }
 
 impl TenantShare {
@@ -173,13 +179,15 @@ impl TenantShare {
         }
     }
 
-    /// Lowers the figure to what is needed, if it is higher. The pool learns of it under a new epoch; answers to what
-    /// was asked before then raise nothing any more.
+    /// Lowers the figure to what is needed. The pool learns of it under a new epoch, also if nothing is lowered here: it
+    /// may have granted more than ever arrived. Answers to what was asked before then raise nothing any more. Whoever
+    /// comes again at once, since many wait for the same money, changes nothing.
     fn give_back(&mut self, now: Timestamp) -> Want {
         let needed = self.needed().at_least_zero();
-        if needed < self.granted {
-            self.granted = needed;
+        if needed < self.granted || now >= self.gave_back_at.plus(GAVE_BACK_PAUSE) {
+            self.granted = self.granted.min(needed);
             self.epoch = self.epoch.saturating_add(1);
+            self.gave_back_at = now;
         }
         let over = self.is_over(now);
         Want { gives_back: true, spare: NanoEur::ZERO, ..self.want(NanoEur::ZERO, 0, false, over) }

@@ -35,7 +35,7 @@ fn what_one_account_does_not_need_another_gets() {
 }
 
 #[test]
-fn an_account_that_has_nothing_to_give_back_changes_nothing_when_it_is_asked() {
+fn an_account_that_has_just_given_back_changes_nothing_when_it_is_asked_again() {
     let mut tenant = Tenant::with_budget(2, 1_000);
     tenant.call(0, 900).unwrap();
     let account::Reply::GivesBack(first) = tenant.tell(0, account::Command::GiveBack) else {
@@ -47,6 +47,19 @@ fn an_account_that_has_nothing_to_give_back_changes_nothing_when_it_is_asked() {
         panic!("a pool")
     };
     assert_eq!((again, &tenant.accounts[0].head, tenant.to_pool.len()), (first, &head, told));
+}
+
+#[test]
+fn p03_money_that_was_granted_and_never_arrived_is_given_back() {
+    let mut tenant = Tenant::with_budget(2, 1_000);
+    let call = tenant.next_call(900);
+    let account::Reply::NeedsGrant(needs) = tenant.tell(0, account::Command::Reserve(Box::new(call))) else {
+        panic!("nothing is leased yet")
+    };
+    // The answer is lost with whoever asked.
+    tenant.want(0, &needs.want);
+    tenant.call(1, 950).unwrap();
+    tenant.check(1_000, 0);
 }
 
 #[test]
