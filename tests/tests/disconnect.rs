@@ -98,17 +98,22 @@ async fn a_client_that_leaves_after_the_end_pays_the_providers_own_count() {
 }
 
 #[tokio::test]
-async fn a_client_that_leaves_while_waiting_for_an_unstreamed_answer_leaves_no_hold() {
+async fn p09_a_client_that_leaves_while_waiting_for_an_unstreamed_answer_pays_for_it() {
     let scene = Scene::start().await;
     let user = scene.user_with_budget("1").await;
     let gate = Gate::closed();
-    scene.upstream().always(MODEL, Completion::words(4).head_behind(&gate));
+    scene.upstream().always(MODEL, Completion::words(4).bills(9, 4).head_behind(&gate));
     let waiting = tokio::spawn(user.chat(&chat_with(json!({}))).send());
     scene.upstream().call(0).await;
     waiting.abort();
     assert!(waiting.await.is_err());
     gate.open_wide();
+    // It is completed unseen: the provider bills it, too.
+    let money = tests::eventually("the call to be settled", async || {
+        let money = user.money().await;
+        (money.reserved == 0).then_some(money)
+    });
+    assert!(money.await.used > 0);
     scene.upstream().expect_calls(&[(MODEL, 1)]);
-    // Whether it was cancelled or completed unseen, it ends, and the hold with it.
     scene.end().await;
 }

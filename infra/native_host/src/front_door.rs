@@ -11,6 +11,7 @@ use http_api::{BODY_BYTES_MAX, Problem, ProblemShape};
 use http_body_util::{BodyExt, Either, Full, StreamBody};
 use hyper::body::{Frame, Incoming};
 use platform::{Body, Clock, Randomness, StreamError};
+use tokio::task::spawn_local;
 
 /// Of a body that is too long, so much is read and forgotten: who still sends might not read the answer otherwise.
 const FORGOTTEN_BYTES_MAX: usize = 64 << 20;
@@ -18,14 +19,17 @@ const FORGOTTEN_BYTES_MAX: usize = 64 << 20;
 pub type Outgoing =
     Either<Full<Bytes>, StreamBody<LocalBoxStream<'static, Result<Frame<Bytes>, StreamError>>>>;
 
-/// Dropped, the work is cancelled: its caller has left.
+/// A caller who leaves does not stop the work: what the provider bills has to be settled.
 pub async fn answer(platform: &NativePlatform, request: Request<Incoming>) -> Response<Outgoing> {
     let (mut parts, body) = request.into_parts();
     let Some(body) = read(body).await else { return outgoing(unreadable()) };
     let function = function_of(parts.uri.path());
     parts.uri = uri_in_function(parts.uri);
     let request = Request::from_parts(parts, body);
-    outgoing(unless_it_panics(platform, function.handle(platform, request)).await)
+    let host = platform.clone();
+    let handled = spawn_local(async move { unless_it_panics(&host, function.handle(&host, request)).await });
+    // Panics are answered already; what is left is a host that ends.
+    outgoing(handled.await.unwrap_or_else(|_| failed(platform)))
 }
 
 /// A panic ends one request, and its caller hears of it in the usual format.
@@ -33,11 +37,13 @@ async fn unless_it_panics(
     platform: &(impl Clock + Randomness),
     handled: impl Future<Output = Response<Body>>,
 ) -> Response<Body> {
-    AssertUnwindSafe(handled).catch_unwind().await.unwrap_or_else(|_| {
-        // The panic itself is on stderr already.
-        let id = http_api::new_request_id(platform);
-        http_api::finish(id, ProblemShape::OpenAi, Err::<Response<Body>, _>(Problem::internal()))
-    })
+    // The panic itself is on stderr already.
+    AssertUnwindSafe(handled).catch_unwind().await.unwrap_or_else(|_| failed(platform))
+}
+
+fn failed(platform: &(impl Clock + Randomness)) -> Response<Body> {
+    let id = http_api::new_request_id(platform);
+    http_api::finish(id, ProblemShape::OpenAi, Err::<Response<Body>, _>(Problem::internal()))
 }
 
 /// The whole body; of one that is too long a byte more than the limit, so that it is seen to be.
