@@ -146,15 +146,34 @@ fn too_many_attempts_lock_known_and_unknown_accounts_until_the_window_ends() {
 #[test]
 fn an_address_is_locked_whatever_accounts_it_tries() {
     let platform = host();
-    let attempt = |n: u8| {
-        let body = json!({ "email": format!("{n}@example.com"), "password": "wrong" }).to_string();
-        let request = Request::post("/admin/auth/login").header("cf-connecting-ip", "192.0.2.1");
-        send(&platform, request.body(body.into()).unwrap()).0.status().as_u16()
-    };
-    assert_eq!(attempt(1), 401);
+    platform.set_secret("CLIENT_ADDRESS_HEADER", "X-Real-IP");
+    assert_eq!(log_in_from(&platform, 1), 401);
     // Ninety-eight more from there, which would take their time.
     platform.execute_sql("UPDATE login_attempts SET attempts = 99");
-    assert_eq!([attempt(2), attempt(3)], [401, 429]);
+    assert_eq!([log_in_from(&platform, 2), log_in_from(&platform, 3)], [401, 429]);
+}
+
+#[test]
+fn an_address_is_believed_only_in_the_header_that_the_deployment_names() {
+    for header in [None, Some(""), Some("cf-connecting-ip")] {
+        let platform = host();
+        if let Some(name) = header {
+            platform.set_secret("CLIENT_ADDRESS_HEADER", name);
+        }
+        assert_eq!(log_in_from(&platform, 1), 401);
+        platform.execute_sql("UPDATE login_attempts SET attempts = 100");
+        assert_eq!(log_in_from(&platform, 2), 401, "{header:?}");
+    }
+    let platform = host();
+    platform.set_secret("CLIENT_ADDRESS_HEADER", "no header: at all");
+    assert_eq!(log_in_from(&platform, 1), 500);
+}
+
+/// One attempt for the `n`th of many accounts, with an address in `x-real-ip`.
+fn log_in_from(platform: &MemoryPlatform, n: u8) -> u16 {
+    let body = json!({ "email": format!("{n}@example.com"), "password": "wrong" }).to_string();
+    let request = Request::post("/admin/auth/login").header("x-real-ip", "192.0.2.1");
+    send(platform, request.body(body.into()).unwrap()).0.status().as_u16()
 }
 
 #[test]

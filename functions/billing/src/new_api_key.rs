@@ -7,11 +7,12 @@ use domain::identity::AccountId;
 use domain::time::Timestamp;
 use http::StatusCode;
 use http_api::{Failure, Fields, Problem};
-use platform::{Platform, Statement};
+use platform::{Platform, PlatformError, Secret, Statement};
 use store::api_keys::{self, KeyChange, NewApiKey};
 
-/// The version of the pepper under which new keys are made, and its name among the secrets.
-const PEPPER: (u8, &str) = (1, "API_KEY_PEPPER_1");
+/// The versions of peppers, the newest first, and their names among the secrets. New keys are made under the newest that
+/// is configured.
+const PEPPERS: [(u8, &str); 2] = [(2, "API_KEY_PEPPER_2"), (1, "API_KEY_PEPPER_1")];
 
 pub struct IssuedKey {
     /// Shown once, stored nowhere.
@@ -71,10 +72,10 @@ pub async fn issue(
     let name = fields.map(|f| f.optional_text("name")).transpose()?.flatten().unwrap_or("default").to_owned();
     let expires = fields.map(|f| f.optional_instant("expires_at")).transpose()?.flatten();
     let limits = fields.map(limits).transpose()?.unwrap_or_default();
-    let pepper = platform.secret(PEPPER.1).await?;
+    let (version, pepper) = newest_pepper(platform).await?;
     let mut random = [0; 24];
     platform.fill(&mut random);
-    let pepper = Pepper { version: PEPPER.0, secret: pepper.expose().as_bytes() };
+    let pepper = Pepper { version, secret: pepper.expose().as_bytes() };
     let secret = api_key::issue(user, &random, &pepper);
     let row = NewApiKey {
         id: key_id(platform),
@@ -85,6 +86,15 @@ pub async fn issue(
         expires,
     };
     Ok(IssuedKey { secret, row, limits })
+}
+
+async fn newest_pepper(platform: &impl Platform) -> Result<(u8, Secret), PlatformError> {
+    for (version, name) in PEPPERS {
+        if let Some(pepper) = platform.setting(name).await? {
+            return Ok((version, pepper));
+        }
+    }
+    Err(PlatformError::not_configured("API_KEY_PEPPER_1"))
 }
 
 fn key_id(platform: &impl Platform) -> String {

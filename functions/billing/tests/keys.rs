@@ -114,3 +114,16 @@ fn one_key_too_many_is_refused_and_none_is_cut() {
     scene.post(&keys(&user), &Value::Null).expect(201);
     assert_eq!(scene.configuration(&user).keys.len(), KEYS_MAX);
 }
+
+#[test]
+fn new_keys_are_made_under_the_newest_pepper_that_is_configured() {
+    let scene = Scene::new();
+    let version = |email: &str| {
+        let key = scene.user(email, &json!({})).key;
+        domain::api_key::UncheckedKey::read(&key).unwrap().pepper_version()
+    };
+    scene.platform.set_secret("API_KEY_PEPPER_2", "");
+    assert_eq!(version("first@example.com"), 1);
+    scene.platform.set_secret("API_KEY_PEPPER_2", "a second pepper");
+    assert_eq!(version("second@example.com"), 2);
+}

@@ -58,6 +58,21 @@ fn wrong_endpoints_are_refused_by_field() {
 }
 
 #[test]
+fn an_address_outside_of_what_the_deployment_lets_out_to_is_refused_by_name_when_it_is_saved() {
+    let scene = Scene::new();
+    scene.platform.set_secret("WEBHOOK_ADDRESSES", "*://hooks.example.com:443");
+    scene.post(PATH, &json!({ "url": "https://hooks.example.com/a" })).expect(201);
+    let problem =
+        scene.post(PATH, &json!({ "url": "https://example.org/a" })).expect_code(400, "invalid_value");
+    let message = problem["message"].as_str().or(problem["detail"].as_str()).unwrap();
+    for named in ["`*://hooks.example.com:443`", "`https://example.org` is outside"] {
+        assert!(message.contains(named), "{message}");
+    }
+    scene.platform.set_secret("WEBHOOK_ADDRESSES", "hooks.example.com");
+    scene.post(PATH, &json!({ "url": "https://hooks.example.com/a" })).expect_code(500, "internal_error");
+}
+
+#[test]
 fn a_tenant_has_a_named_number_of_endpoints() {
     let scene = Scene::new();
     let body = json!({ "url": "https://example.com/", "events": ["budget.threshold_reached"] });

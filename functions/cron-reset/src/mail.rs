@@ -8,7 +8,7 @@ use crate::deliveries::{Tried, sent};
 use domain::threshold_message::{MailText, ThresholdReached};
 use http::Request;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, USER_AGENT};
-use platform::{Platform, PlatformErrorKind};
+use platform::Platform;
 use serde_json::json;
 use store::deliveries::{End, Message};
 use store::outbox_mails;
@@ -108,9 +108,7 @@ fn request(
 
 /// A setting that may be left out; empty is absent.
 pub async fn setting(platform: &impl Platform, name: &str) -> Result<Option<String>, String> {
-    match platform.secret(name).await {
-        Ok(value) => Ok(Some(value.expose().to_owned()).filter(|value| !value.is_empty())),
-        Err(error) if error.kind == PlatformErrorKind::NotConfigured => Ok(None),
-        Err(error) => Err(format!("{name} cannot be read: {}", error.kind)),
-    }
+    let value = platform.setting(name).await;
+    let value = value.map_err(|error| format!("{name} cannot be read: {}", error.kind))?;
+    Ok(value.map(|value| value.expose().to_owned()))
 }

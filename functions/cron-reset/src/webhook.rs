@@ -23,7 +23,8 @@ struct Payload<'a> {
 }
 
 pub struct Webhooks {
-    reach: Reach,
+    /// Where they may go, or why that cannot be told.
+    reach: Result<Reach, String>,
     /// Opens the endpoints' secrets; or why there is none.
     master_key: Result<[u8; 32], String>,
 }
@@ -31,17 +32,20 @@ pub struct Webhooks {
 impl Webhooks {
     /// From the setting `WEBHOOK_ADDRESSES` and the secret `PROVIDER_KEYS_KEY_1`.
     pub async fn of(platform: &impl Platform) -> Self {
-        let reach = setting(platform, "WEBHOOK_ADDRESSES").await.ok().flatten();
+        let reach = setting(platform, "WEBHOOK_ADDRESSES").await.and_then(|setting| {
+            let reach = Reach::of_setting(setting.as_deref());
+            reach.map_err(|error| format!("WEBHOOK_ADDRESSES: {error}"))
+        });
         let master_key = match setting(platform, "PROVIDER_KEYS_KEY_1").await {
             Ok(Some(hex)) => provider_key::master_key(&hex).map_err(|error| error.to_string()),
             Ok(None) => Err("PROVIDER_KEYS_KEY_1 is not set".to_owned()),
             Err(error) => Err(error),
         };
-        Self { reach: Reach::of_setting(reach.as_deref()), master_key }
+        Self { reach, master_key }
     }
 
     pub fn misconfigured(&self) -> Option<&str> {
-        self.master_key.as_ref().err().map(String::as_str)
+        self.reach.as_ref().err().or(self.master_key.as_ref().err()).map(String::as_str)
     }
 
     pub async fn send(
@@ -52,8 +56,10 @@ impl Webhooks {
         url: &str,
         sealed_secret: &str,
     ) -> Tried {
-        // Asked again: the setting may have changed since the address was saved.
-        if webhook_address::check(url, self.reach).is_err() {
+        let Ok(reach) = &self.reach else {
+            return Tried::not_sent("where webhooks may go is not configured");
+        };
+        if webhook_address::check(url, reach).is_err() {
             return Tried::Ended(End::Failed, "webhooks may not be sent to this address");
         }
         let Ok(master_key) = &self.master_key else {

@@ -125,6 +125,28 @@ fn a_webhook_is_signed_under_its_endpoints_secret() {
 }
 
 #[test]
+fn a_webhook_waits_while_it_is_not_known_where_it_may_go() {
+    let platform = host();
+    platform.answer_with(|_| Answer::text(200, "{}"));
+    platform.set_secret("WEBHOOK_ADDRESSES", "everywhere");
+    raise(&platform, &[notice(&platform, LimitSource::User, 80)]);
+    run(&platform);
+    assert!(platform.upstream_requests().iter().all(|request| *request.uri() != HOOK));
+    assert_eq!(statuses(&platform)[1], "webhook waiting where webhooks may go is not configured");
+}
+
+#[test]
+fn a_webhook_outside_of_what_the_deployment_lets_out_to_is_not_sent() {
+    let platform = host();
+    platform.answer_with(|_| Answer::text(200, "{}"));
+    platform.set_secret("WEBHOOK_ADDRESSES", "https://hooks.example.net");
+    raise(&platform, &[notice(&platform, LimitSource::User, 80)]);
+    run(&platform);
+    assert!(platform.upstream_requests().iter().all(|request| *request.uri() != HOOK));
+    assert_eq!(statuses(&platform)[1], "webhook failed webhooks may not be sent to this address");
+}
+
+#[test]
 fn a_notice_of_a_tenant_goes_to_its_admins() {
     let platform = host();
     platform.answer_with(|_| Answer::text(200, "{}"));

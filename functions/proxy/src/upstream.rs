@@ -62,7 +62,7 @@ pub async fn send(
                 .await
                 .ok_or_else(Problem::upstream_timed_out)?;
             let response = response.map_err(|error| {
-                log::warn!("{} is out of reach: {error}", target.provider);
+                log::warn!("{} at {} is out of reach: {error}", target.provider, host(base_url));
                 Problem::upstream_failed("The model's provider is out of reach. Nothing was charged; retry.")
             })?;
             accepted(response, timeout, &target.provider).await
@@ -110,6 +110,14 @@ fn request(base_url: &str, key: Option<&str>, body: Bytes) -> Result<Request<Byt
         log::error!("the target's address cannot be used: {error}");
         Problem::internal()
     })
+}
+
+/// For the log, with its port. Where a deployment lets calls go to named hosts only, its operator reads here which one
+/// was asked for.
+fn host(base_url: &str) -> &str {
+    let rest = base_url.split_once("://").map_or(base_url, |(_, rest)| rest);
+    let authority = rest.split(['/', '?']).next().unwrap_or_default();
+    authority.rsplit_once('@').map_or(authority, |(_, host)| host)
 }
 
 async fn accepted(response: Response<Body>, timeout: Duration, provider: &str) -> Result<Answer, Problem> {
@@ -167,5 +175,19 @@ async fn within<T>(platform: &impl Platform, time: Duration, work: impl Future<O
     match select(pin!(work), pin!(platform.sleep(time))).await {
         Either::Left((done, _)) => Some(done),
         Either::Right(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_log_names_host_and_port_and_no_password() {
+        for (base_url, host) in [
+            ("https://api.example.com/v1", "api.example.com"),
+            ("http://127.0.0.1:9000/v1", "127.0.0.1:9000"),
+            ("https://user:password@api.example.com?x", "api.example.com"),
+        ] {
+            assert_eq!(super::host(base_url), host);
+        }
     }
 }

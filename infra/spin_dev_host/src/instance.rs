@@ -1,10 +1,12 @@
 //! One component, ready to answer, and its instances: a fresh one for each request.
 
 use crate::manifest::Granted;
-use crate::outbound::Allowed;
 use crate::{compiled, interfaces};
 use anyhow::{Context, Result, anyhow};
-use http::{Request, Response};
+use domain::destination::{Destination, Scheme as UriScheme};
+use domain::outbound_hosts::OutboundHosts;
+use http::uri::Authority;
+use http::{Request, Response, Uri};
 use hyper::body::Body;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -44,7 +46,7 @@ pub fn engine() -> Result<Engine> {
 /// What a component may use.
 pub struct App {
     pub granted: Granted,
-    pub hosts: Vec<Allowed>,
+    pub hosts: OutboundHosts,
     /// Where databases are.
     pub folder: PathBuf,
 }
@@ -52,6 +54,15 @@ pub struct App {
 impl App {
     pub fn database_file(&self, name: &str) -> PathBuf {
         self.folder.join(format!("{name}.db"))
+    }
+
+    /// Whether the address is within the component's `allowed_outbound_hosts`; or why not.
+    fn may_call(&self, uri: &Uri) -> Result<(), String> {
+        let scheme = UriScheme::parse(uri.scheme_str().unwrap_or("https"));
+        let authority = uri.authority().map_or("", Authority::as_str);
+        let destination = scheme.and_then(|scheme| Destination::of_authority(scheme, authority));
+        let destination = destination.ok_or_else(|| format!("`{authority}` leads nowhere"))?;
+        self.hosts.allows(&destination).map_err(|outside| outside.to_string())
     }
 }
 
@@ -152,12 +163,8 @@ impl WasiHttpHooks for Outbound {
         options: Option<RequestOptions>,
         _done: Sending,
     ) -> Box<dyn Future<Output = Result<(Response<WasiBody>, Sending), HttpError>> + Send> {
-        if !self.0.hosts.iter().any(|allowed| allowed.allows(request.uri())) {
-            eprintln!(
-                "{}: {} is not among its allowed_outbound_hosts",
-                self.0.granted.name,
-                request.uri().authority().map_or("", http::uri::Authority::as_str)
-            );
+        if let Err(reason) = self.0.may_call(request.uri()) {
+            eprintln!("{}: {reason}", self.0.granted.name);
             return Box::new(async { Err(HttpError::HttpRequestDenied) });
         }
         Box::new(async move {

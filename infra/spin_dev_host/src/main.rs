@@ -10,15 +10,14 @@ mod imports;
 mod instance;
 mod interfaces;
 mod manifest;
-mod outbound;
 mod server;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
+use domain::outbound_hosts::OutboundHosts;
 use instance::{App, Ready};
 use local_host::directory;
 use local_host::protocol::{self, ExtraWorker, Run, Started};
 use manifest::Granted;
-use outbound::Allowed;
 use server::Server;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -54,8 +53,9 @@ async fn start(run: Run) -> Result<Started<Arc<Server>>> {
         if let Some(hooks) = &run.test_hooks {
             granted.variables.insert("test_hooks".into(), hooks.clone());
         }
-        let hosts = granted.hosts.iter().map(|entry| Allowed::parse(entry)).collect::<Result<_>>()?;
         let name = granted.name.clone();
+        let hosts = OutboundHosts::of_entries(granted.hosts.iter().map(String::as_str))
+            .with_context(|| format!("component {name}"))?;
         let app = App { granted, hosts, folder: folder.clone() };
         components.insert(name, Ready::new(&engine, app, room.clone())?);
     }
@@ -92,7 +92,7 @@ async fn start_extra(
             .map(|(name, value)| (name.to_ascii_lowercase(), value.clone()))
             .collect(),
     };
-    let app = App { granted, hosts: vec![Allowed::parse("*://*:*")?], folder: folder.to_owned() };
+    let app = App { granted, hosts: OutboundHosts::parse("*://*:*")?, folder: folder.to_owned() };
     let components = BTreeMap::from([(extra.name.clone(), Ready::new(engine, app, room.clone())?)]);
     let routes = vec![("/...".to_owned(), extra.name.clone())];
     let server = Server { components, routes, dev_routes: None, cron_secret: String::new() };

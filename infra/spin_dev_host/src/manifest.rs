@@ -11,11 +11,25 @@ use std::path::{Path, PathBuf};
 struct File {
     spin_manifest_version: u32,
     #[serde(rename = "application")]
-    _application: toml::Table,
+    _application: Application,
     #[serde(default)]
     variables: BTreeMap<String, Declared>,
     trigger: Triggers,
     component: BTreeMap<String, Component>,
+}
+
+/// Says nothing that a host acts on; what would is not among these keys.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Application {
+    #[serde(rename = "name")]
+    _name: String,
+    #[serde(rename = "version")]
+    _version: Option<String>,
+    #[serde(rename = "description")]
+    _description: Option<String>,
+    #[serde(rename = "authors")]
+    _authors: Option<Vec<String>>,
 }
 
 #[derive(Deserialize)]
@@ -76,8 +90,7 @@ pub struct Manifest {
 
 /// Reads the file and fills its templates with `values`.
 pub fn read(path: &Path, values: &BTreeMap<String, String>) -> Result<Manifest> {
-    let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
-    let file: File = toml::from_str(&text).with_context(|| path.display().to_string())?;
+    let file = parse(path)?;
     if file.spin_manifest_version != 2 {
         bail!("{}: only manifests of version 2 are known", path.display());
     }
@@ -93,6 +106,11 @@ pub fn read(path: &Path, values: &BTreeMap<String, String>) -> Result<Manifest> 
     }
     let routes = file.trigger.http.into_iter().map(|trigger| (trigger.route, trigger.component)).collect();
     Ok(Manifest { components, routes })
+}
+
+fn parse(path: &Path) -> Result<File> {
+    let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
+    toml::from_str(&text).with_context(|| path.display().to_string())
 }
 
 fn resolve(
@@ -155,5 +173,57 @@ mod tests {
         assert_eq!(fill("https://{{ host }}:443", &variables).unwrap(), "https://api.example.com:443");
         assert!(fill("{{ other }}", &variables).is_err());
         assert!(fill("{{ host", &variables).is_err());
+    }
+
+    fn shipped(name: &str) -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../spin").join(name)
+    }
+
+    #[test]
+    fn unknown_keys_are_refused_wherever_they_are() {
+        let manifest = std::fs::read_to_string(shipped("spin.toml")).unwrap();
+        assert!(toml::from_str::<File>(&manifest).is_ok());
+        for (place, key) in [
+            ("[application]\n", "trigger = { type = \"http\" }\n"),
+            ("[[trigger.http]]\n", "executor = { type = \"wagi\" }\n"),
+            ("[component.proxy]\n", "key_value_stores = [\"default\"]\n"),
+            ("[variables]\n", "more = { defualt = \"\" }\n"),
+        ] {
+            assert!(manifest.contains(place), "{place}");
+            let changed = manifest.replacen(place, &format!("{place}{key}"), 1);
+            assert!(toml::from_str::<File>(&changed).is_err(), "{key}");
+        }
+    }
+
+    #[test]
+    fn every_database_of_the_manifest_is_in_both_runtime_configurations() {
+        let manifest = parse(&shipped("spin.toml")).unwrap();
+        let named: Vec<&String> =
+            manifest.component.values().flat_map(|component| &component.sqlite_databases).collect();
+        assert!(named.iter().any(|name| *name == "ledger"), "{named:?}");
+        for file in ["runtime-config.toml", "runtime-config.libsql.toml"] {
+            let configuration: toml::Table =
+                toml::from_str(&std::fs::read_to_string(shipped(file)).unwrap()).unwrap();
+            let known = configuration["sqlite_database"].as_table().unwrap();
+            for name in &named {
+                assert!(known.contains_key(*name), "{file} lacks [sqlite_database.{name}]");
+            }
+        }
+    }
+
+    #[test]
+    fn every_declared_variable_is_used() {
+        let manifest = parse(&shipped("spin.toml")).unwrap();
+        for name in manifest.variables.keys() {
+            let template = format!("{{{{ {name} }}}}");
+            let used = manifest.component.values().any(|component| {
+                component
+                    .variables
+                    .values()
+                    .chain(&component.allowed_outbound_hosts)
+                    .any(|value| *value == template)
+            });
+            assert!(used, "{name}");
+        }
     }
 }

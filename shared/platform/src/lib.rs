@@ -40,6 +40,15 @@ pub trait Randomness {
 pub trait Secrets {
     /// A secret, or an ordinary setting, by its name in the host's configuration.
     async fn secret(&self, name: &str) -> Result<Secret, PlatformError>;
+
+    /// The same for what may be left out: `None` when it is absent or empty.
+    async fn setting(&self, name: &str) -> Result<Option<Secret>, PlatformError> {
+        match self.secret(name).await {
+            Ok(value) => Ok(Some(value).filter(|value| !value.expose().is_empty())),
+            Err(error) if error.kind == PlatformErrorKind::NotConfigured => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
 }
 
 pub trait Upstream {

@@ -2,9 +2,9 @@ use crate::session;
 use bytes::Bytes;
 use core::time::Duration;
 use domain::password::{self, PASSWORD_MAX};
-use http::{HeaderMap, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderName, Request, Response, StatusCode};
 use http_api::{Failure, Fields, Problem, json};
-use platform::{Body, Platform};
+use platform::{Body, Platform, PlatformError};
 use serde_json::json as object;
 use store::login_attempts::{self, Attempts, Subject};
 use store::users;
@@ -14,8 +14,9 @@ const ATTEMPTS_PER_ACCOUNT_MAX: u64 = 10;
 /// More, since many people may share an address.
 const ATTEMPTS_PER_ADDRESS_MAX: u64 = 100;
 const WINDOW: Duration = Duration::from_secs(15 * 60);
-/// Where Cloudflare puts the client's address; a client cannot set it there. Without it only accounts lock.
-const ADDRESS_HEADER: &str = "cf-connecting-ip";
+/// The setting that names the header with the caller's address. It must be one that whoever stands in front of this
+/// function sets or overwrites: what a caller can choose locks nobody. Absent or empty: only accounts lock.
+const ADDRESS_HEADER: &str = "CLIENT_ADDRESS_HEADER";
 
 /// `POST /admin/auth/login` `{email, password}`: 200 with `access_token`, `token_type`, `expires_in` (seconds).
 ///
@@ -47,13 +48,23 @@ pub async fn create(platform: &impl Platform, request: &Request<Bytes>) -> Resul
 /// Before the password is looked at, so that attempts at once do not pass the limit.
 async fn count_attempt(platform: &impl Platform, email: &str, headers: &HeaderMap) -> Result<(), Failure> {
     let now = platform.now();
-    if let Some(address) = http_api::header(headers, ADDRESS_HEADER) {
+    if let Some(address) = address(platform, headers).await? {
         let subject = Subject::address(address);
         let attempts = login_attempts::count(platform, &subject, WINDOW, now).await?;
         check(platform, &attempts, ATTEMPTS_PER_ADDRESS_MAX)?;
     }
     let attempts = login_attempts::count(platform, &Subject::email(email), WINDOW, now).await?;
     Ok(check(platform, &attempts, ATTEMPTS_PER_ACCOUNT_MAX)?)
+}
+
+async fn address<'a>(
+    platform: &impl Platform,
+    headers: &'a HeaderMap,
+) -> Result<Option<&'a str>, PlatformError> {
+    let Some(name) = platform.setting(ADDRESS_HEADER).await? else { return Ok(None) };
+    let name = HeaderName::from_bytes(name.expose().as_bytes())
+        .map_err(|_| PlatformError::malformed(format!("{ADDRESS_HEADER} must be the name of a header")))?;
+    Ok(http_api::header(headers, name.as_str()))
 }
 
 fn check(platform: &impl Platform, attempts: &Attempts, max: u64) -> Result<(), Problem> {

@@ -1,7 +1,7 @@
 use super::{refuse_events, view};
 use crate::caller::{Caller, Scope};
 use bytes::Bytes;
-use domain::webhook_address;
+use domain::webhook_address::{self, Reach};
 use domain::{provider_key, webhook_signature};
 use http::{Request, Response, StatusCode};
 use http_api::{Failure, Fields, Problem, json};
@@ -25,9 +25,8 @@ pub async fn create(
     let caller = Caller::of(platform, request, Scope::TenantsWrite).await?;
     let fields = Fields::parse(request.body())?;
     let url = fields.text("url")?;
-    let allowed = platform.secret("WEBHOOK_ADDRESSES").await.ok();
-    let allowed = allowed.as_ref().map(platform::Secret::expose);
-    webhook_address::check_new(url, allowed).map_err(|error| fields.refuse("url", &error.to_string()))?;
+    let reach = reach(platform).await?;
+    webhook_address::check(url, &reach).map_err(|error| fields.refuse("url", &error.to_string()))?;
     let events = fields.optional_texts("events")?.unwrap_or_else(|| vec![ALL.to_owned()]);
     refuse_events(&fields, &events)?;
     let tenant = caller.tenant(platform, tenant_id).await?;
@@ -59,6 +58,13 @@ pub async fn create(
     let mut body = view(&endpoint);
     body["secret"] = secret.into();
     Ok(json(StatusCode::CREATED, &body))
+}
+
+/// Where webhooks may go. While that cannot be told, none is saved.
+async fn reach(platform: &impl Platform) -> Result<Reach, PlatformError> {
+    let setting = platform.setting("WEBHOOK_ADDRESSES").await?;
+    Reach::of_setting(setting.as_ref().map(platform::Secret::expose))
+        .map_err(|error| PlatformError::malformed(format!("WEBHOOK_ADDRESSES: {error}")))
 }
 
 fn new_id(platform: &impl Platform) -> String {
