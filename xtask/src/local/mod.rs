@@ -13,6 +13,7 @@ use crate::secrets::{Secrets, write_private};
 use crate::seed::{self, SeedStatement, UpstreamEnv};
 use anyhow::{Context, Result};
 use runner::Runner;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -185,8 +186,12 @@ impl LocalHost {
             "seed": seed,
         });
         let runner = Runner::start(options.host, &run, state.path(), options.log)?;
-        let facts =
-            write_facts(state.path(), &format!("http://127.0.0.1:{}", runner.port("front")?), &secrets)?;
+        let facts = write_facts(
+            options.host,
+            state.path(),
+            &format!("http://127.0.0.1:{}", runner.port("front")?),
+            &secrets,
+        )?;
         Ok(Self { facts, runner, state })
     }
 
@@ -229,34 +234,45 @@ impl LocalHost {
     }
 }
 
-/// The facts of an earlier start with this start's address; made, with a demo user, where there are none.
-fn write_facts(state: &Path, origin: &str, secrets: &Secrets) -> Result<DevFacts> {
-    let file = facts_file(state);
-    let api_key = match read_facts(state)? {
-        Some(facts) => facts.api_key,
-        None => seed::provision(origin, secrets)?,
-    };
+/// The facts of this start, with the demo user's key of earlier ones; where there is none, with a new user.
+fn write_facts(host: HostKind, state: &Path, origin: &str, secrets: &Secrets) -> Result<DevFacts> {
     let facts = DevFacts {
         url: origin.to_owned(),
         base_url: format!("{origin}/v1"),
-        api_key,
+        api_key: demo_key(host, state, origin, secrets)?,
         billing_api_key: secrets.billing_api_key.clone(),
         admin: AdminLogin { email: secrets.admin_email.clone(), password: secrets.admin_password.clone() },
         stripe_webhook_secret: secrets.stripe_webhook_secret.clone(),
     };
-    write_private(&file, &serde_json::to_vec_pretty(&facts)?)?;
+    write_private(&facts_file(state), &serde_json::to_vec_pretty(&facts)?)?;
     Ok(facts)
+}
+
+/// Each host has databases of its own in the folder, and so a demo user of its own.
+fn demo_key(host: HostKind, state: &Path, origin: &str, secrets: &Secrets) -> Result<String> {
+    let file = state.join("demo-keys.json");
+    let mut keys: BTreeMap<String, String> = read_json(&file)?.unwrap_or_default();
+    if let Some(key) = keys.get(host.name()) {
+        return Ok(key.clone());
+    }
+    let key = seed::provision(origin, secrets)?;
+    keys.insert(host.name().to_owned(), key.clone());
+    write_private(&file, &serde_json::to_vec_pretty(&keys)?)?;
+    Ok(key)
 }
 
 /// What the last host of this state folder wrote down, if there was one.
 pub fn read_facts(state: &Path) -> Result<Option<DevFacts>> {
-    let file = facts_file(state);
+    read_json(&facts_file(state))
+}
+
+fn read_json<T: DeserializeOwned>(file: &Path) -> Result<Option<T>> {
     if !file.exists() {
         return Ok(None);
     }
-    let content = fs::read(&file).with_context(|| file.display().to_string())?;
-    let facts = serde_json::from_slice(&content);
-    Ok(Some(facts.with_context(|| format!("{} is damaged; start with --fresh", file.display()))?))
+    let content = fs::read(file).with_context(|| file.display().to_string())?;
+    let read = serde_json::from_slice(&content);
+    Ok(Some(read.with_context(|| format!("{} is damaged; start with --fresh", file.display()))?))
 }
 
 fn facts_file(state: &Path) -> PathBuf {
