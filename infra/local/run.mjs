@@ -5,7 +5,8 @@
 //        then one answer per command: {"triggered":"cron"} or {"error":"…"}
 //
 // The run: { root, stateDir, port, secrets: {NAME: value}, vars: {NAME: value}, testHooks: string|null,
-//            devRoutes: bool, extraWorkers: [{name, script, port, vars}], seed: [{sql, params}] }
+//            devRoutes: bool, endsWithCaller: bool (no host of this kind does),
+//            extraWorkers: [{name, script, port, vars}], seed: [{sql, params}] }
 // It ends, and workerd with it, when stdin closes or on SIGINT and SIGTERM. Logs go to stderr.
 import { spawn } from "node:child_process";
 import fs from "node:fs";

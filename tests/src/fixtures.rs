@@ -34,10 +34,19 @@ pub struct Scene {
 
 impl Scene {
     pub async fn start() -> Self {
+        Self::start_on(Host::start).await
+    }
+
+    /// On a host that may end a request's work with its caller. All tests of a binary share their host.
+    pub async fn start_ending_with_callers() -> Self {
+        Self::start_on(Host::start_ending_with_callers).await
+    }
+
+    async fn start_on(host: impl FnOnce(&str) -> Host) -> Self {
         let mut stage = STAGE.clone().lock_owned().await;
         let stage_now = stage.get_or_insert_with(|| {
             let upstream = Upstream::start();
-            Stage { host: Host::start(&upstream.base_url()), upstream }
+            Stage { host: host(&upstream.base_url()), upstream }
         });
         stage_now.upstream.begin().await;
         Self { stage, users: Shared::default(), ended: false }

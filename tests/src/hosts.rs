@@ -23,6 +23,11 @@ impl Host {
         Self::start_with(options(upstream_base_url))
     }
 
+    /// The same, and if hosts of its kind may end a request's work as soon as its caller is gone or served, it does.
+    pub fn start_ending_with_callers(upstream_base_url: &str) -> Self {
+        Self::start_with(Options { ends_with_caller: true, ..options(upstream_base_url) })
+    }
+
     /// The same with something beside it that passes every request on to the provider. Nothing is counted for tests
     /// where that would cost as much as the work itself.
     pub fn start_with_pass_through(upstream_base_url: &str, name: &str) -> Self {

@@ -25,6 +25,8 @@ pub struct Run {
     pub vars: BTreeMap<String, String>,
     pub test_hooks: Option<String>,
     pub dev_routes: bool,
+    /// Whether a request's work ends with its caller, where a host of this kind may do that.
+    pub ends_with_caller: bool,
     pub extra_workers: Vec<ExtraWorker>,
     pub seed: Vec<Statement>,
 }

@@ -1,12 +1,14 @@
 //! One component, ready to answer, and its instances: a fresh one for each request.
 
 use crate::manifest::Granted;
+use crate::with_caller::WithCaller;
 use crate::{compiled, interfaces};
 use anyhow::{Context, Result, anyhow};
 use domain::destination::{Destination, Scheme as UriScheme};
 use domain::outbound_hosts::OutboundHosts;
 use http::uri::Authority;
 use http::{Request, Response, Uri};
+use http_body_util::BodyExt;
 use hyper::body::Body;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -49,6 +51,8 @@ pub struct App {
     pub hosts: OutboundHosts,
     /// Where databases are.
     pub folder: PathBuf,
+    /// Whether an instance ends as soon as its answer's body is sent or its caller gone.
+    pub ends_with_caller: bool,
 }
 
 impl App {
@@ -111,7 +115,7 @@ impl Ready {
     }
 
     /// The answer, as soon as its head is there. The instance goes on by itself until it is done, whatever becomes of
-    /// the caller, as on the real runtime.
+    /// the caller, as on the real runtime that was measured; or ends with it, if that was asked for.
     pub async fn answer<B>(&self, request: Request<B>) -> Result<Response<HyperOutgoingBody>>
     where
         B: Body<Data = bytes::Bytes> + Send + 'static,
@@ -131,7 +135,14 @@ impl Ready {
             result.inspect_err(|error| eprintln!("{name}: an instance trapped: {error:?}"))
         });
         match receiver.await {
-            Ok(answer) => answer.map_err(|code| anyhow!("{code:?}")),
+            Ok(answer) => {
+                let answer = answer.map_err(|code| anyhow!("{code:?}"))?;
+                if !self.app.ends_with_caller {
+                    return Ok(answer);
+                }
+                let instance = running.abort_handle();
+                Ok(answer.map(|body| BodyExt::boxed_unsync(WithCaller::new(body, instance))))
+            }
             Err(_) => {
                 running.await?.map_err(|error| anyhow!("{error:#}"))?;
                 Err(anyhow!("the component did not answer")).context(self.app.granted.name.clone())
@@ -169,7 +180,7 @@ impl WasiHttpHooks for Outbound {
         }
         Box::new(async move {
             let (response, connection) = wasmtime_wasi_http::default_send_request(request, options).await?;
-            let response = response.map(http_body_util::BodyExt::boxed_unsync);
+            let response = response.map(BodyExt::boxed_unsync);
             Ok((response, Box::new(connection) as Sending))
         })
     }

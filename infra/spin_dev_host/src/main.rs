@@ -11,6 +11,7 @@ mod instance;
 mod interfaces;
 mod manifest;
 mod server;
+mod with_caller;
 
 use anyhow::{Context, Result};
 use domain::outbound_hosts::OutboundHosts;
@@ -56,7 +57,7 @@ async fn start(run: Run) -> Result<Started<Arc<Server>>> {
         let name = granted.name.clone();
         let hosts = OutboundHosts::of_entries(granted.hosts.iter().map(String::as_str))
             .with_context(|| format!("component {name}"))?;
-        let app = App { granted, hosts, folder: folder.clone() };
+        let app = App { granted, hosts, folder: folder.clone(), ends_with_caller: run.ends_with_caller };
         components.insert(name, Ready::new(&engine, app, room.clone())?);
     }
     let listener = TcpListener::bind(("127.0.0.1", run.port)).await?;
@@ -92,7 +93,12 @@ async fn start_extra(
             .map(|(name, value)| (name.to_ascii_lowercase(), value.clone()))
             .collect(),
     };
-    let app = App { granted, hosts: OutboundHosts::parse("*://*:*")?, folder: folder.to_owned() };
+    let app = App {
+        granted,
+        hosts: OutboundHosts::parse("*://*:*")?,
+        folder: folder.to_owned(),
+        ends_with_caller: false,
+    };
     let components = BTreeMap::from([(extra.name.clone(), Ready::new(engine, app, room.clone())?)]);
     let routes = vec![("/...".to_owned(), extra.name.clone())];
     let server = Server { components, routes, dev_routes: None, cron_secret: String::new() };

@@ -64,6 +64,8 @@ pub struct Options {
     pub extra_workers: Vec<ExtraWorker>,
     /// `POST /__dev/trigger/cron` and `GET /__dev/outbox` on the shared port.
     pub dev_routes: bool,
+    /// Where hosts of this kind may end a request's work with its caller, this one shall.
+    pub ends_with_caller: bool,
     pub log: Log,
 }
 
@@ -80,6 +82,7 @@ impl Options {
             test_hooks: None,
             extra_workers: Vec::new(),
             dev_routes: false,
+            ends_with_caller: false,
             log: Log::File,
         }
     }
@@ -182,6 +185,7 @@ impl LocalHost {
             "vars": vars,
             "testHooks": options.test_hooks,
             "devRoutes": options.dev_routes,
+            "endsWithCaller": options.ends_with_caller,
             "extraWorkers": options.extra_workers,
             "seed": seed,
         });
