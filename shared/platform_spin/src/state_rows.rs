@@ -361,7 +361,7 @@ fn store_beside(database: &Database, kind: &str, name: &str, write: &Write) -> R
 /// Before the first step ever.
 async fn create(database: &Database, patience: &mut Patience) -> Result<(), PlatformError> {
     // Lets readers be while somebody writes. It stays with the file; a backend that has no such thing does without.
-    let _ = database.execute_patiently("PRAGMA journal_mode = WAL", &[], patience).await;
+    let _ = database.execute_patiently("PRAGMA journal_mode = WAL", &[], &mut Patience::new()).await;
     for table in ledger_sql::TABLES {
         database.execute_patiently(table, &[], patience).await.map_err(failed)?;
     }
