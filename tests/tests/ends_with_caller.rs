@@ -42,8 +42,10 @@ async fn p03_p09_work_that_ends_with_its_caller_loses_no_charge() {
     }
     let cut = nano(&user.usage(&id).await["cost_eur"]);
     assert!(0 < cut && cut <= held, "{cut} of {held}");
+    // Where the work went on, a late settlement may correct what the lost hold was charged, within the hold.
     let money = user.money().await;
-    assert_eq!((money.used, money.reserved), (spent + cut, 0));
+    assert!(spent < money.used && money.used <= spent + held, "{money:?} after {spent}");
+    assert_eq!(money.reserved, 0);
     scene.upstream().expect_calls(&[(MODEL, told.len() + 1)]);
     scene.host().set_clock_ahead(0).await;
     scene.end().await;
