@@ -108,7 +108,7 @@ pub(crate) async fn apply<M: StateMachine>(
     if let Some(hooks) = platform.hooks().filter(|_| written > 0) {
         hooks.count_rows(written).await;
     }
-    if written > 0 && found.is_first_to_leave_events(platform.now()) {
+    if found.has_to_deliver(platform.now()) {
         platform.deliver_later::<M>(name);
     }
     Ok(stepped.reply)
@@ -310,8 +310,9 @@ impl<M: StateMachine> Found<M> {
         }
     }
 
-    /// Whether events wait and nobody is about to deliver them: whoever was has had its time.
-    fn is_first_to_leave_events(&self, now: Timestamp) -> bool {
+    /// Whether events wait and nobody is about to deliver them: whoever was has had its time. So who only asks takes over
+    /// from the dead, and leaves the rest to the living.
+    fn has_to_deliver(&self, now: Timestamp) -> bool {
         self.resident.undelivered() > 0 && self.alarms.deliver_by(now).is_none()
     }
 
