@@ -43,7 +43,7 @@ async fn wrong_types_and_values_name_the_field() {
         ("max_tokens", json!(1.5), "invalid_type"),
         ("max_tokens", json!("50"), "invalid_type"),
         ("max_tokens", json!(u64::MAX), "invalid_value"),
-        ("max_tokens", json!(1e300), "invalid_type"),
+        ("max_tokens", json!(1e300), "invalid_value"),
         ("max_tokens", json!(100_000_000), "invalid_value"),
         ("n", json!(0), "invalid_value"),
         ("n", json!(1_000_000), "invalid_value"),
