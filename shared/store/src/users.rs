@@ -1,6 +1,7 @@
 //! Users: the directory's half of an account. Their spend lives in the account itself.
 
 use domain::account::Status;
+use domain::email_address;
 use domain::identity::AccountId;
 use domain::money::NanoEur;
 use domain::time::Timestamp;
@@ -23,7 +24,7 @@ pub struct User {
     pub created_at: Timestamp,
 }
 
-/// A user as it is made. `email` in lower case; `models` is `["all"]` or names.
+/// A user as it is made. `email` in its comparable form; `models` is `["all"]` or names.
 #[derive(Clone, Debug)]
 pub struct NewUser {
     pub id: AccountId,
@@ -180,7 +181,7 @@ SELECT id, tenant_id, email, name, role, status, product_id, budget_nano_eur, bu
 FROM users WHERE email = ?1";
 
 pub async fn find_by_email(database: &impl Database, email: &str) -> Result<Option<User>, PlatformError> {
-    let rows = database.query(Statement::new(FIND_BY_EMAIL).bind(email.to_ascii_lowercase())).await?;
+    let rows = database.query(Statement::new(FIND_BY_EMAIL).bind(email_address::comparable(email))).await?;
     rows.first().map(of_row).transpose()
 }
 

@@ -127,7 +127,7 @@ fn admin(secrets: &Secrets) -> [SeedStatement; 2] {
     let derived = |purpose: &str| RequestId::of_foreign(&secrets.api_key_pepper_1, purpose).0;
     let id: Value = AccountId::new(Home::Eu, derived("admin account")).to_string().into();
     let hash = password::hash(&secrets.admin_password, &derived("admin salt"));
-    let email = secrets.admin_email.to_ascii_lowercase();
+    let email = domain::email_address::comparable(&secrets.admin_email);
     [
         SeedStatement::new(INSERT_ADMIN, vec![id.clone(), json!(email), json!(hash)]),
         SeedStatement::new(PUSH_ADMIN, vec![id]),
