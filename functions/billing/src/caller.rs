@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use domain::identity::AccountId;
 use http::{Request, StatusCode};
-use http_api::{Failure, Problem};
+use http_api::{Failure, Problem, Query};
 use platform::Platform;
 use store::service_keys::{self, ServiceKey};
 use store::tenants::{self, Tenant};
@@ -41,18 +41,28 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// The client of the request's `X-API-Key`, if it has the scope. Looked up each time, so that a
-    /// revoked key is dead at once.
+    /// The client of a request that takes no query parameters, if it has the scope.
     pub async fn of(
         platform: &impl Platform,
         request: &Request<Bytes>,
         scope: Scope,
     ) -> Result<Self, Failure> {
-        let key = http_api::header(request.headers(), "x-api-key").ok_or_else(invalid_key)?;
+        Ok(Self::asking(platform, request, scope, &[]).await?.0)
+    }
+
+    /// The client of the request's `X-API-Key`, if it has the scope, and what it asks for. The key is looked up each
+    /// time, so that a revoked one is dead at once.
+    pub async fn asking(
+        platform: &impl Platform,
+        request: &Request<Bytes>,
+        scope: Scope,
+        parameters: &'static [&'static str],
+    ) -> Result<(Self, Query), Failure> {
+        let key = http_api::comma_free_header(request.headers(), "x-api-key")?.ok_or_else(invalid_key)?;
         let key = service_keys::find(platform, key, platform.now()).await?.ok_or_else(invalid_key)?;
         let caller = Self { key };
         caller.require(scope)?;
-        Ok(caller)
+        Ok((caller, Query::read(request.uri(), parameters)?))
     }
 
     pub fn require(&self, scope: Scope) -> Result<(), Problem> {

@@ -4,7 +4,7 @@ use domain::account::OPEN_HOLDS_MAX;
 use domain::civil_time::PeriodRule;
 use domain::money::NanoEur;
 use domain::time::Timestamp;
-use http_api::{Fields, Problem};
+use http_api::{Change, Fields, Problem};
 
 /// Requests or tokens per minute at most.
 const PER_MINUTE_MAX: i64 = 1_000_000_000;
@@ -22,32 +22,37 @@ pub fn per_minute(fields: &Fields, name: &str) -> Result<Option<i64>, Problem> {
     fields.optional_integer(name, 0..=PER_MINUTE_MAX)
 }
 
-/// `null` takes a limit away, absence leaves it.
-pub fn changed<T>(fields: &Fields, name: &str, value: Option<T>) -> Option<Option<T>> {
-    fields.has(name).then_some(value)
+pub fn changed_per_minute(fields: &Fields, name: &str) -> Result<Change<i64>, Problem> {
+    Ok(fields.change(name, per_minute(fields, name)?))
 }
 
-pub fn changed_per_minute(fields: &Fields, name: &str) -> Result<Option<Option<i64>>, Problem> {
-    Ok(changed(fields, name, per_minute(fields, name)?))
+pub fn changed_euros(fields: &Fields, name: &str) -> Result<Change<NanoEur>, Problem> {
+    Ok(fields.change(name, fields.optional_euros(name)?))
 }
 
-pub fn changed_euros(fields: &Fields, name: &str) -> Result<Option<Option<NanoEur>>, Problem> {
-    Ok(changed(fields, name, fields.optional_euros(name)?))
-}
-
-pub fn concurrency_max(fields: &Fields) -> Result<Option<Option<i64>>, Problem> {
+pub fn concurrency_max(fields: &Fields) -> Result<Change<i64>, Problem> {
     let name = "concurrency_max";
-    Ok(changed(fields, name, fields.optional_integer(name, 1..=i64::from(OPEN_HOLDS_MAX))?))
+    Ok(fields.change(name, fields.optional_integer(name, 1..=i64::from(OPEN_HOLDS_MAX))?))
+}
+
+/// When a key ends by itself. One that is over at once would be a slip.
+pub fn expires_at(fields: &Fields, now: Timestamp) -> Result<Option<Timestamp>, Problem> {
+    match fields.optional_instant("expires_at")? {
+        Some(expires) if expires <= now => {
+            Err(fields.refuse("expires_at", "later than now; a key that is to end now is deleted"))
+        }
+        expires => Ok(expires),
+    }
 }
 
 /// `period_days`, and `period_from`, which is now unless stated.
-pub fn period(fields: &Fields, now: Timestamp) -> Result<Option<Option<(i64, Timestamp)>>, Problem> {
+pub fn period(fields: &Fields, now: Timestamp) -> Result<Change<(i64, Timestamp)>, Problem> {
     let days = fields.optional_integer("period_days", 1..=PERIOD_DAYS_MAX)?;
     let from = fields.optional_instant("period_from")?;
     if days.is_none() && from.is_some() {
         return Err(fields.refuse("period_from", "absent where `period_days` is"));
     }
-    Ok(changed(fields, "period_days", days.map(|days| (days, from.unwrap_or(now)))))
+    Ok(fields.change("period_days", days.map(|days| (days, from.unwrap_or(now)))))
 }
 
 pub fn every_days(days: i64, from: Timestamp) -> PeriodRule {

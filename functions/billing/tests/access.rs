@@ -98,7 +98,7 @@ fn p22_a_key_of_one_tenant_sees_no_other() {
             json!({ "grace_seconds": 0 }),
         ),
         ("POST", format!("/api/users/{}/adjustments", user.id), order.clone()),
-        ("POST", format!("/api/users/{}/resets", user.id), order.clone()),
+        ("POST", format!("/api/users/{}/resets", user.id), json!({ "reason": "x" })),
         ("POST", format!("/api/users/{}/top-ups", user.id), order.clone()),
         ("POST", format!("/api/users/{}/refunds", user.id), order.clone()),
     ] {

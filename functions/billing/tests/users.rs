@@ -171,7 +171,9 @@ fn a_revocation_that_the_account_has_not_heard_is_not_called_done() {
 fn an_expired_key_is_dead_and_an_account_has_a_named_number_of_keys() {
     let scene = Scene::new();
     let user =
-        scene.user("a@example.com", &json!({ "api_key": { "expires_at": "2026-03-15T13:00:00+01:00" } }));
+        scene.user("a@example.com", &json!({ "api_key": { "expires_at": "2026-03-15T14:00:00+01:00" } }));
+    assert_eq!(admitted(&scene, &user, &user.key), Ok(()));
+    scene.platform.advance(core::time::Duration::from_secs(60 * 60));
     assert_eq!(admitted(&scene, &user, &user.key), Err(Refusal::InvalidKey));
     let keys = format!("/api/users/{}/keys", user.id);
     for _ in 0..KEYS_MAX {

@@ -101,7 +101,7 @@ pub async fn sent(platform: &impl Platform, request: Request<bytes::Bytes>) -> T
 
 /// Seconds; the form with a date is not read.
 fn retry_after(response: &Response<Body>) -> Option<Duration> {
-    http_api::header(response.headers(), RETRY_AFTER.as_str())?.parse().ok().map(Duration::from_secs)
+    response.headers().get(RETRY_AFTER)?.to_str().ok()?.parse().ok().map(Duration::from_secs)
 }
 
 /// Whether it was delivered.

@@ -4,7 +4,7 @@
 use crate::scheduled;
 use domain::api_key::KeyHash;
 use http::{Request, Response, StatusCode};
-use http_api::{Failure, Problem, bearer_or_api_key, json};
+use http_api::{Failure, Problem, Query, bearer_or_api_key, json};
 use platform::{Body, Platform, PlatformError, PlatformErrorKind};
 use serde_json::json as object;
 
@@ -28,6 +28,7 @@ pub async fn run(
     ring: impl AsyncFnOnce() -> Result<Alarms, PlatformError>,
 ) -> Result<Response<Body>, Failure> {
     authenticate(platform, request).await?;
+    Query::none(request.uri())?;
     let summary = scheduled(platform, "").await;
     let alarms = ring().await?;
     let answer = object!({
@@ -48,7 +49,7 @@ async fn authenticate(platform: &impl Platform, request: &Request<bytes::Bytes>)
     if secret.expose().len() < SECRET_LENGTH_MIN {
         return Err(not_configured().into());
     }
-    match bearer_or_api_key(request.headers()) {
+    match bearer_or_api_key(request.headers())? {
         Some(key) if KeyHash::of(key) == KeyHash::of(secret.expose()) => Ok(()),
         _ => Err(Problem::invalid_api_key().into()),
     }

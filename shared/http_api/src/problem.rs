@@ -79,6 +79,11 @@ impl Problem {
         Self::bad_request("invalid_value", message).about(field)
     }
 
+    /// A field or parameter comes twice.
+    pub fn duplicate(name: &str) -> Self {
+        Self::bad_request("duplicate_field", format!("`{name}` is given twice. Send it once.")).about(name)
+    }
+
     pub fn body_too_large(max: usize) -> Self {
         Self::new(
             StatusCode::PAYLOAD_TOO_LARGE,

@@ -9,7 +9,7 @@ use domain::identity::AccountId;
 use domain::money::NanoEur;
 use domain::price::{Tariff, Usage};
 use http::{Response, StatusCode};
-use http_api::{Failure, Fields, Problem, json};
+use http_api::{Failure, Problem, json};
 use platform::{Body, Platform, PlatformError};
 use store::pending_pushes;
 
@@ -19,17 +19,16 @@ const TRIES: usize = 2;
 /// Sets `estimated` aside, up to all that every level has left. The answer names the hold and when it ends by
 /// itself, without charge; `POST /api/usage/log` with its `hold_id` ends it with what was used.
 ///
-/// A caller's own `request_id` names the hold, so that while it is open a repetition is the same hold, at its
-/// first amount. With `model`, the user must be allowed that model.
+/// A caller's own id names the hold, so that while it is open a repetition is the same hold, at its
+/// first amount. With a `model`, the user must be allowed that model.
 pub async fn open(
     platform: &impl Platform,
     account: AccountId,
-    fields: &Fields,
+    own_id: Option<&str>,
+    model: &str,
     estimated: NanoEur,
 ) -> Result<Response<Body>, Failure> {
-    let own_id = fields.optional_text("request_id")?;
     let hold_id = own_id.map_or_else(|| http_api::new_request_id(platform).to_string(), str::to_owned);
-    let model = fields.optional_text("model")?.unwrap_or_default();
     let opened = match reserve(platform, account, &hold_id, model, estimated).await {
         Ok(Ok(reserved)) => ledger::balance(platform, account).await.map(|balance| (reserved, balance)),
         Ok(Err(refusal)) => return Err(refused(platform, account, &refusal, model, estimated).await),

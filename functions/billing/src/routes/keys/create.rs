@@ -18,9 +18,9 @@ pub async fn create(
     user_id: &str,
 ) -> Result<Response<Body>, Failure> {
     let caller = Caller::of(platform, request, Scope::UsersWrite).await?;
+    let fields = Fields::parse_optional(request.body(), new_api_key::FIELDS)?;
     let account = caller.open_account(platform, user_id).await?;
-    let fields = if request.body().is_empty() { None } else { Some(Fields::parse(request.body())?) };
-    let key = new_api_key::issue(platform, account, fields.as_ref()).await?;
+    let key = new_api_key::issue(platform, account, Some(&fields)).await?;
     let audit = audit_log::Entry {
         actor: &caller.actor(),
         action: "api_key.create",

@@ -2,7 +2,7 @@ use crate::caller::{Caller, Scope};
 use crate::ledger;
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
-use http_api::{Failure, Problem};
+use http_api::{Failure, Fields, Problem};
 use platform::{Body, Platform};
 use serde_json::json as object;
 use store::{api_keys, audit_log, pending_pushes, users};
@@ -16,6 +16,7 @@ pub async fn revoke(
     key_id: &str,
 ) -> Result<Response<Body>, Failure> {
     let caller = Caller::of(platform, request, Scope::UsersWrite).await?;
+    Fields::parse_optional(request.body(), &[])?;
     let (account, _) = caller.account(platform, user_id).await?;
     if !api_keys::exists(platform, key_id, account).await? {
         return Err(Problem::not_found("This user has no such key. Check the key's id.").into());

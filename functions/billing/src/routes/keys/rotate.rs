@@ -23,7 +23,7 @@ pub async fn rotate(
     key_id: &str,
 ) -> Result<Response<Body>, Failure> {
     let caller = Caller::of(platform, request, Scope::UsersWrite).await?;
-    let fields = Fields::parse(request.body())?;
+    let fields = Fields::parse(request.body(), &["grace_seconds"])?;
     let grace = fields.optional_integer("grace_seconds", 0..=GRACE_SECONDS_MAX)?;
     let grace = Duration::from_secs(fields.required("grace_seconds", grace)?.unsigned_abs());
     let account = caller.open_account(platform, user_id).await?;

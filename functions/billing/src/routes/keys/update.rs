@@ -1,6 +1,6 @@
 use crate::caller::{Caller, Scope};
 use crate::ledger;
-use crate::new_api_key::{change, expires_text};
+use crate::new_api_key::{FIELDS, change, expires_text};
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_api::{Failure, Fields, Problem};
@@ -8,6 +8,8 @@ use platform::{Body, Platform};
 use serde_json::json as object;
 use store::api_keys::{ApiKey, KeyChange};
 use store::{api_keys, audit_log, pending_pushes, users};
+
+const CLEARABLE: &[&str] = &["expires_at", "budget", "requests_per_minute", "tokens_per_minute"];
 
 /// `PATCH /api/users/{id}/keys/{key_id}` `{name?, expires_at?, budget?, requests_per_minute?, tokens_per_minute?,
 /// clamp?}`; `null` takes a limit or the expiry away. 200 with the key as it is now, once the account has
@@ -19,12 +21,12 @@ pub async fn update(
     key_id: &str,
 ) -> Result<Response<Body>, Failure> {
     let caller = Caller::of(platform, request, Scope::UsersWrite).await?;
-    let change = change(&Fields::parse(request.body())?)?;
+    let now = platform.now();
+    let change = change(&Fields::parse_change(request.body(), FIELDS, CLEARABLE)?, now)?;
     if change == KeyChange::default() {
         return Err(nothing_to_change().into());
     }
     let account = caller.open_account(platform, user_id).await?;
-    let now = platform.now();
     api_keys::find_usable(platform, key_id, account, now).await?.ok_or_else(no_usable_key)?;
     let audit = audit_log::Entry {
         actor: &caller.actor(),
@@ -70,7 +72,7 @@ pub async fn update(
                 "clamp": clamp,
             })
         }
-        // Its new expiry is past.
+        // It was revoked meanwhile.
         None => object!({ "user_id": account.to_string(), "api_key_id": key_id }),
     };
     Ok(ledger::push(platform, account).await.answer(StatusCode::OK, body))

@@ -15,6 +15,10 @@ const ACCOUNTS_PER_REQUEST_MAX: i64 = 200;
 /// Accounts told at the same time.
 const AT_ONCE: usize = 6;
 
+const FIELDS: &[&str] =
+    &["status", "budget_total", "reset_day", "requests_per_minute", "tokens_per_minute", "clamp"];
+const CLEARABLE: &[&str] = &["budget_total", "requests_per_minute", "tokens_per_minute"];
+
 /// `PATCH /api/tenants/{id}` `{status?, budget_total?, reset_day?, requests_per_minute?, tokens_per_minute?,
 /// clamp?}`: what all users of the tenant share; `null` takes a limit away. Another `reset_day` takes effect when
 /// the tenant's present period ends; spend is never touched.
@@ -27,7 +31,7 @@ pub async fn update(
     id: &str,
 ) -> Result<Response<Body>, Failure> {
     let caller = Caller::of(platform, request, Scope::TenantsWrite).await?;
-    let fields = Fields::parse(request.body())?;
+    let fields = Fields::parse_change(request.body(), FIELDS, CLEARABLE)?;
     let status = fields.optional_word("status", STATUSES)?;
     let change = limits(&fields)?;
     if status.is_none() && change == TenantLimits::default() {
@@ -52,10 +56,10 @@ pub async fn update(
 
 fn limits(fields: &Fields) -> Result<TenantLimits, Problem> {
     Ok(TenantLimits {
-        budget: changed_euros(fields, "budget_total")?,
+        budget: changed_euros(fields, "budget_total")?.into(),
         reset_day: reset_day(fields)?,
-        requests_per_minute: changed_per_minute(fields, "requests_per_minute")?,
-        tokens_per_minute: changed_per_minute(fields, "tokens_per_minute")?,
+        requests_per_minute: changed_per_minute(fields, "requests_per_minute")?.into(),
+        tokens_per_minute: changed_per_minute(fields, "tokens_per_minute")?.into(),
         clamp: fields.optional_bool("clamp")?,
     })
 }

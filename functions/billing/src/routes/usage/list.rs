@@ -11,16 +11,18 @@ use store::usage_totals::{self, Range, Totals};
 
 const ROWS_DEFAULT: usize = 50;
 const ROWS_MAX: usize = 200;
+const PARAMETERS: &[&str] =
+    &["user_id", "tenant_id", "from", "to", "model", "kind", "tag", "limit", "cursor"];
 
 /// `GET /api/usage?user_id=&tenant_id=&from=&to=&model=&kind=&tag=&limit=&cursor=`: rows newest first. A page
 /// that is followed by another names its `next_cursor`; the first page has the `totals` of all. They come from
 /// roll-ups, which know no tags: with `tag` they are null.
 pub async fn list(platform: &impl Platform, request: &Request<Bytes>) -> Result<Response<Body>, Failure> {
-    let caller = Caller::of(platform, request, KeyScope::UsageRead).await?;
-    let limit = usage_filter::limit(request, ROWS_DEFAULT, ROWS_MAX)?;
-    let cursor = usage_filter::cursor(request, Cursor::parse)?;
-    let filter = usage_filter::filter(request)?;
-    let scope = usage_filter::scope(platform, &caller, request).await?;
+    let (caller, query) = Caller::asking(platform, request, KeyScope::UsageRead, PARAMETERS).await?;
+    let limit = query.count("limit", ROWS_MAX)?.unwrap_or(ROWS_DEFAULT);
+    let cursor = usage_filter::cursor(&query, Cursor::parse)?;
+    let filter = usage_filter::filter(&query)?;
+    let scope = usage_filter::scope(platform, &caller, &query).await?;
     let page = usage_report::page(platform, &scope, &filter, cursor.as_ref(), limit).await?;
     let totals = match (&cursor, &filter.tag) {
         (None, None) => Some(totals(platform, &scope, &filter).await?),

@@ -11,6 +11,21 @@ use serde_json::json as object;
 use store::users::UserChange;
 use store::{audit_log, pending_pushes, users};
 
+const FIELDS: &[&str] = &[
+    "name",
+    "status",
+    "budget_total",
+    "reset_day",
+    "period_days",
+    "period_from",
+    "models",
+    "requests_per_minute",
+    "tokens_per_minute",
+    "concurrency_max",
+    "clamp",
+];
+const CLEARABLE: &[&str] = &["period_days", "requests_per_minute", "tokens_per_minute", "concurrency_max"];
+
 /// `PATCH /api/users/{id}` `{name?, status?, budget_total?, reset_day?, period_days?, period_from?, models?,
 /// requests_per_minute?, tokens_per_minute?, concurrency_max?, clamp?}`; `null` takes a limit away, or
 /// `period_days`. Another `reset_day` or `period_days` takes effect when the present period ends. 200 with the live figures once the account
@@ -23,7 +38,7 @@ pub async fn update(
 ) -> Result<Response<Body>, Failure> {
     let caller = Caller::of(platform, request, Scope::UsersWrite).await?;
     let now = platform.now();
-    let change = change(&Fields::parse(request.body())?, now)?;
+    let change = change(&read(request.body())?, now)?;
     let account = caller.open_account(platform, user_id).await?;
     let audit = audit_log::Entry {
         actor: &caller.actor(),
@@ -55,6 +70,10 @@ pub async fn update(
     Ok(pushed.answer(StatusCode::OK, body))
 }
 
+fn read(body: &[u8]) -> Result<Fields, Problem> {
+    Fields::parse_change(body, FIELDS, CLEARABLE)
+}
+
 fn change(fields: &Fields, now: Timestamp) -> Result<UserChange, Problem> {
     let change = UserChange {
         name: fields.optional_text("name")?.map(str::to_owned),
@@ -62,11 +81,11 @@ fn change(fields: &Fields, now: Timestamp) -> Result<UserChange, Problem> {
         budget: fields.optional_euros("budget_total")?,
         reset_day: reset_day(fields)?,
         models: fields.optional_texts("models")?,
-        requests_per_minute: changed_per_minute(fields, "requests_per_minute")?,
-        tokens_per_minute: changed_per_minute(fields, "tokens_per_minute")?,
-        concurrency_max: concurrency_max(fields)?,
+        requests_per_minute: changed_per_minute(fields, "requests_per_minute")?.into(),
+        tokens_per_minute: changed_per_minute(fields, "tokens_per_minute")?.into(),
+        concurrency_max: concurrency_max(fields)?.into(),
         clamp: fields.optional_bool("clamp")?,
-        period: period(fields, now)?,
+        period: period(fields, now)?.into(),
     };
     if change == UserChange::default() {
         return Err(Problem::bad_request(
@@ -82,7 +101,7 @@ mod tests {
     use super::*;
 
     fn read(json: &str) -> Result<UserChange, Problem> {
-        change(&Fields::parse(json.as_bytes()).unwrap(), Timestamp::from_millis(7))
+        change(&super::read(json.as_bytes())?, Timestamp::from_millis(7))
     }
 
     #[test]
@@ -105,6 +124,10 @@ mod tests {
             (r#"{"budget_total": -1}"#, "budget_total"),
             (r#"{"reset_day": 32}"#, "reset_day"),
             (r#"{"models": [1]}"#, "models"),
+            (r#"{"name": "x", "budget_total": null}"#, "budget_total"),
+            (r#"{"name": "x", "clamp": null}"#, "clamp"),
+            (r#"{"period_days": 30, "period_from": null}"#, "period_from"),
+            (r#"{"budget": 1}"#, "budget"),
             (r#"{"tokens_per_minute": 1.5}"#, "tokens_per_minute"),
             (r#"{"concurrency_max": 0}"#, "concurrency_max"),
             (r#"{"clamp": 1}"#, "clamp"),

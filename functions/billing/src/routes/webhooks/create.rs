@@ -23,7 +23,7 @@ pub async fn create(
     tenant_id: &str,
 ) -> Result<Response<Body>, Failure> {
     let caller = Caller::of(platform, request, Scope::TenantsWrite).await?;
-    let fields = Fields::parse(request.body())?;
+    let fields = Fields::parse(request.body(), &["url", "events"])?;
     let url = fields.text("url")?;
     let reach = reach(platform).await?;
     webhook_address::check(url, &reach).map_err(|error| fields.refuse("url", &error.to_string()))?;
