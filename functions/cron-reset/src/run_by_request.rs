@@ -91,6 +91,27 @@ mod tests {
     }
 
     #[test]
+    fn p30_a_secret_that_comes_twice_and_a_parameter_are_refused_by_name() {
+        let platform = MemoryPlatform::new();
+        platform.set_secret("CRON_SECRET", SECRET);
+        let bearer = format!("Bearer {SECRET}");
+        let run = |path: &str, keys: &[&str]| {
+            let mut request = Request::post(path);
+            for key in keys {
+                request = request.header("authorization", *key);
+            }
+            let answer = block_on(crate::handle(&platform, request.body("".into()).unwrap()));
+            let status = answer.status();
+            let Body::Full(bytes) = answer.into_body() else { panic!("a small answer") };
+            (status, serde_json::from_slice::<serde_json::Value>(&bytes).unwrap()["param"].clone())
+        };
+        let twice = run(PATH, &[&bearer, &bearer]);
+        assert_eq!(twice, (StatusCode::BAD_REQUEST, object!("authorization")));
+        assert_eq!(run("/cron/run?job=notices", &[&bearer]), (StatusCode::BAD_REQUEST, object!("job")));
+        assert_eq!(run("/cron/run?job=notices", &[]).0, StatusCode::UNAUTHORIZED);
+    }
+
+    #[test]
     fn alarms_that_failed_are_told_and_alarms_that_cannot_be_read_fail_the_run() {
         let platform = MemoryPlatform::new();
         platform.set_secret("CRON_SECRET", SECRET);
