@@ -47,7 +47,9 @@ impl Kind {
     /// JSON texts of values that cannot be taken as meant.
     fn wrong(self) -> Vec<String> {
         let mut wrong: Vec<Value> = match self {
-            Text => vec![json!(7), json!(""), json!("x".repeat(1_025)), json!(["x"]), json!({})],
+            Text => {
+                vec![json!(7), json!(""), json!("x".repeat(1_025)), json!("x\0y"), json!(["x"]), json!({})]
+            }
             Word => vec![json!("nonsense"), json!(1), json!([])],
             Whole { least, most } => {
                 vec![json!(least - 1), json!(most + 1), json!(1.5), json!("1"), json!([1])]
@@ -65,7 +67,14 @@ impl Kind {
                 json!("9999-12-31T23:59:59-01:00"),
                 json!("1969-12-31T23:59:59Z"),
             ],
-            Texts => vec![json!("x"), json!([1]), json!([null]), json!([""]), json!(vec!["x"; 257])],
+            Texts => vec![
+                json!("x"),
+                json!([1]),
+                json!([null]),
+                json!([""]),
+                json!(["x\0y"]),
+                json!(vec!["x"; 257]),
+            ],
             Object => vec![json!("x"), json!([]), json!(1)],
         };
         if !matches!(self, Whole { .. }) {

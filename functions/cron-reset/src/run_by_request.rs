@@ -46,7 +46,8 @@ async fn authenticate(platform: &impl Platform, request: &Request<bytes::Bytes>)
         Err(error) if error.kind == PlatformErrorKind::NotConfigured => return Err(not_configured().into()),
         secret => secret?,
     };
-    if secret.expose().len() < SECRET_LENGTH_MIN {
+    // Nobody could send one with a comma: see `http_api::comma_free_header`.
+    if secret.expose().len() < SECRET_LENGTH_MIN || secret.expose().contains(',') {
         return Err(not_configured().into());
     }
     match bearer_or_api_key(request.headers())? {
@@ -59,7 +60,7 @@ fn not_configured() -> Problem {
     Problem::forbidden(
         "cron_not_configured",
         format!(
-            "Runs by request are off. Set CRON_SECRET to at least {SECRET_LENGTH_MIN} random characters."
+            "Runs by request are off. Set CRON_SECRET to at least {SECRET_LENGTH_MIN} random characters without a comma."
         ),
     )
 }
@@ -134,5 +135,7 @@ mod tests {
         let platform = MemoryPlatform::new();
         platform.set_secret("CRON_SECRET", "");
         assert_eq!(ask(&platform, Some("")), StatusCode::FORBIDDEN);
+        platform.set_secret("CRON_SECRET", &format!("{SECRET},"));
+        assert_eq!(ask(&platform, Some(SECRET)), StatusCode::FORBIDDEN);
     }
 }

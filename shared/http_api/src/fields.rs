@@ -125,7 +125,7 @@ impl Fields {
         })
     }
 
-    /// Not empty, at most [`TEXT_MAX`] bytes.
+    /// Not empty, at most [`TEXT_MAX`] bytes, without NUL, at which some databases cut a text.
     pub fn text(&self, name: &str) -> Result<&str, Problem> {
         self.required(name, self.optional_text(name)?)
     }
@@ -133,8 +133,8 @@ impl Fields {
     pub fn optional_text(&self, name: &str) -> Result<Option<&str>, Problem> {
         match self.value(name) {
             None => Ok(None),
-            Some(Value::String(text)) if !text.is_empty() && text.len() <= TEXT_MAX => Ok(Some(text)),
-            Some(_) => Err(self.wrong(name, &format!("a text of 1 to {TEXT_MAX} bytes"))),
+            Some(Value::String(text)) if is_storable(text) => Ok(Some(text)),
+            Some(_) => Err(self.wrong(name, &format!("a text of 1 to {TEXT_MAX} bytes without NUL"))),
         }
     }
 
@@ -217,9 +217,7 @@ impl Fields {
             Some(Value::Array(list)) if list.len() <= LIST_MAX => list,
             Some(_) => return Err(wrong()),
         };
-        let text = |value: &Value| {
-            value.as_str().filter(|text| !text.is_empty() && text.len() <= TEXT_MAX).map(str::to_owned)
-        };
+        let text = |value: &Value| value.as_str().filter(|text| is_storable(text)).map(str::to_owned);
         list.iter().map(text).collect::<Option<_>>().ok_or_else(wrong).map(Some)
     }
 
@@ -235,6 +233,10 @@ impl Fields {
             Some(_) => Err(self.wrong(name, "an object: `{…}`")),
         }
     }
+}
+
+pub(crate) fn is_storable(text: &str) -> bool {
+    (1..=TEXT_MAX).contains(&text.len()) && !text.contains('\0')
 }
 
 fn whole(value: &Value) -> Option<i64> {

@@ -1,5 +1,6 @@
 //! The query of a request. Parameters are named once; a doubled, unreadable or unknown one is refused by its name.
 
+use crate::fields::is_storable;
 use crate::{Problem, TEXT_MAX, read_instant, shortened};
 use domain::time::Timestamp;
 use http::Uri;
@@ -39,11 +40,11 @@ impl Query {
         self.pairs.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
-    /// Not empty, at most [`TEXT_MAX`] bytes.
+    /// Not empty, at most [`TEXT_MAX`] bytes, without NUL.
     pub fn text(&self, name: &str) -> Result<Option<&str>, Problem> {
         match self.get(name) {
-            Some(text) if text.is_empty() || text.len() > TEXT_MAX => {
-                let message = format!("`{name}` must be a text of 1 to {TEXT_MAX} bytes.");
+            Some(text) if !is_storable(text) => {
+                let message = format!("`{name}` must be a text of 1 to {TEXT_MAX} bytes without NUL.");
                 Err(Problem::invalid_field(name, message))
             }
             text => Ok(text),
