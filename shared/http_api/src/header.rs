@@ -1,7 +1,7 @@
 //! Headers, each read as what it is meant to be, or refused by its name. What cannot be read, and what comes twice where
 //! one is meant, is never taken for absent.
 
-use crate::Problem;
+use crate::{Problem, TEXT_MAX};
 use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
 
 /// A header that may come once, as text in UTF-8. For values that may contain commas; others are read by
@@ -51,6 +51,22 @@ pub fn bearer_or_api_key(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
     let mut keys = places.into_iter().flatten().filter(|key| !key.is_empty());
     let first = keys.next();
     if keys.all(|key| Some(key) == first) { Ok(first) } else { Err(conflicting_keys()) }
+}
+
+/// The id under which the caller may repeat a request. It is of printable ASCII: what else it is read as depends on who
+/// sends it and who passes it on.
+pub fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
+    const NAME: &str = "Idempotency-Key";
+    let is_plain = |id: &str| id.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ');
+    match comma_free_header(headers, NAME)? {
+        Some(id) if !(1..=TEXT_MAX).contains(&id.len()) || !is_plain(id) => {
+            let message = format!(
+                "The header `{NAME}` must be 1 to {TEXT_MAX} printable ASCII characters without a comma."
+            );
+            Err(Problem::invalid_field(NAME, message))
+        }
+        id => Ok(id),
+    }
 }
 
 /// UTF-8 without control characters. Some hosts decode before we see the bytes; what they could not decode is then a

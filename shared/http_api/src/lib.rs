@@ -13,7 +13,7 @@ pub use answer::{json, json_bytes};
 pub use encoding::check_body;
 pub use failure::{Failure, REQUEST_ID, finish, healthy, new_request_id, segments};
 pub use fields::{Change, Fields, LIST_MAX, TEXT_MAX};
-pub use header::{bearer, bearer_or_api_key, comma_free_header, header, list_header};
+pub use header::{bearer, bearer_or_api_key, comma_free_header, header, idempotency_key, list_header};
 pub use problem::{Problem, ProblemShape, rate_limit_headers};
 pub use query::{Query, path_text};
 

@@ -3,7 +3,7 @@ use crate::limit_fields::AMOUNT_MAX;
 use bytes::Bytes;
 use domain::money::NanoEur;
 use http::{Request, Response, StatusCode};
-use http_api::{Failure, Fields, Problem, TEXT_MAX, comma_free_header, json};
+use http_api::{Failure, Fields, Problem, idempotency_key, json};
 use platform::{Body, Platform};
 use serde_json::{Value, json as object};
 use store::operations::{Done, Operation, OperationKind, Performed, perform};
@@ -97,17 +97,9 @@ fn amount(fields: &Fields, kind: OperationKind) -> Result<NanoEur, Problem> {
     if amount.is_zero() { Err(fields.refuse("amount", "other than zero")) } else { Ok(amount) }
 }
 
-/// A header's id is of printable ASCII: what else it is read as depends on who sends and who passes it on.
 fn stated_id(request: &Request<Bytes>, fields: &Fields) -> Result<Option<String>, Problem> {
     let of_field = fields.optional_text("operation_id")?;
-    let of_header = comma_free_header(request.headers(), "Idempotency-Key")?;
-    let is_plain = |id: &str| id.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ');
-    if of_header.is_some_and(|id| id.is_empty() || id.len() > TEXT_MAX || !is_plain(id)) {
-        let message = format!(
-            "The header `Idempotency-Key` must be 1 to {TEXT_MAX} printable ASCII characters without a comma. Send any other id as `operation_id`."
-        );
-        return Err(Problem::invalid_field("Idempotency-Key", message));
-    }
+    let of_header = idempotency_key(request.headers())?;
     match (of_field, of_header) {
         (Some(field), Some(header)) if field != header => {
             Err(fields.refuse("operation_id", "equal to the header `Idempotency-Key`, or absent"))
