@@ -87,9 +87,9 @@ impl Fields {
         }
     }
 
-    /// Whether a change says anything.
-    pub fn is_empty(&self) -> bool {
-        self.values.is_empty()
+    /// Whether the field has a value, or is cleared by a change.
+    pub fn says(&self, name: &str) -> bool {
+        self.values.contains_key(name)
     }
 
     fn value(&self, name: &str) -> Option<&Value> {
@@ -305,7 +305,7 @@ mod tests {
         assert_eq!(fields.change::<i64>("a", None), Change::Absent);
         let nested = fields.optional_object("nested", &["b"]).unwrap().unwrap();
         assert_eq!(nested.change::<i64>("b", None), Change::Absent);
-        assert!(self::fields(r#"{"a": null}"#).is_empty());
+        assert!(!fields.says("a"));
     }
 
     #[test]
