@@ -2,15 +2,17 @@
 
 use crate::{Problem, list_header};
 use bytes::Bytes;
-use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING};
+use http::header::ACCEPT_ENCODING;
 use http::{HeaderValue, Request, StatusCode};
+
+const CONTENT_ENCODING: &str = "content-encoding";
 
 /// Refuses a body that is too large, or compressed.
 pub fn check_body(request: &Request<Bytes>, max: usize) -> Result<(), Problem> {
     if request.body().len() > max {
         return Err(Problem::body_too_large(max));
     }
-    let codings = list_header(request.headers(), CONTENT_ENCODING.as_str())?;
+    let codings = list_header(request.headers(), CONTENT_ENCODING)?;
     if codings.iter().all(|coding| coding.eq_ignore_ascii_case("identity")) || request.body().is_empty() {
         return Ok(());
     }
@@ -20,7 +22,7 @@ pub fn check_body(request: &Request<Bytes>, max: usize) -> Result<(), Problem> {
         "unsupported_content_encoding",
         "The body is compressed (`Content-Encoding`), which is not supported. Send it as it is, without that header.",
     )
-    .about(CONTENT_ENCODING.as_str());
+    .about(CONTENT_ENCODING);
     problem.headers.push((ACCEPT_ENCODING, HeaderValue::from_static("identity")));
     Err(problem)
 }

@@ -2,7 +2,10 @@
 //! one is meant, is never taken for absent.
 
 use crate::{Problem, TEXT_MAX};
-use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
+use http::{HeaderMap, HeaderValue};
+
+/// Written out: `HeaderName::as_str` brings the names of all standard headers along, 3 KB of wasm.
+const AUTHORIZATION: &str = "authorization";
 
 /// A header that may come once, as text in UTF-8. For values that may contain commas; others are read by
 /// [`comma_free_header`].
@@ -36,7 +39,7 @@ pub fn list_header<'a>(headers: &'a HeaderMap, name: &str) -> Result<Vec<&'a str
 
 /// The token of `Authorization: Bearer …`. Another scheme is meant for somebody else.
 pub fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
-    let value = comma_free_header(headers, AUTHORIZATION.as_str())?;
+    let value = comma_free_header(headers, AUTHORIZATION)?;
     Ok(value.and_then(|value| {
         let (scheme, key) = value.split_once(' ')?;
         scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
@@ -92,7 +95,7 @@ fn conflicting_keys() -> Problem {
         "conflicting_credentials",
         "`Authorization`, `x-api-key` and `api-key` name different keys. Send one of them.",
     )
-    .about(AUTHORIZATION.as_str())
+    .about(AUTHORIZATION)
 }
 
 #[cfg(test)]

@@ -4,34 +4,37 @@
 /// What is larger than an `i64` comes out as the largest. (Not through `f64`: its parser and tables are some 20 KB of
 /// wasm.)
 pub(crate) fn whole(number: &[u8]) -> Option<i64> {
-    let (negative, number) = match number.strip_prefix(b"-") {
-        Some(rest) => (true, rest),
-        None => (false, number),
-    };
     let mut parts = number.split(|byte| matches!(byte, b'e' | b'E'));
     let mantissa = parts.next().unwrap_or_default();
-    let exponent = parts.next().map_or(0, exponent);
-    let mut parts = mantissa.split(|byte| *byte == b'.');
-    let mut digits = parts.next().unwrap_or_default().to_vec();
-    let fraction = parts.next().unwrap_or_default();
-    digits.extend_from_slice(fraction);
-    // The number is its digits times ten to the power of this.
-    let mut power = exponent.saturating_sub(i64::try_from(fraction.len()).unwrap_or(i64::MAX));
-    while power < 0 && digits.last() == Some(&b'0') {
-        digits.pop();
-        power += 1;
+    // The number is `value`, zeros, and so many times ten.
+    let mut power = parts.next().map_or(0, exponent);
+    let (mut value, mut zeros, mut in_fraction) = (0i64, 0, false);
+    for byte in mantissa {
+        match byte {
+            b'-' => {}
+            b'.' => in_fraction = true,
+            digit => {
+                power -= i64::from(in_fraction);
+                zeros += 1;
+                if *digit != b'0' {
+                    value = times_ten(value, zeros).saturating_add(i64::from(digit - b'0'));
+                    zeros = 0;
+                }
+            }
+        }
     }
-    if digits.iter().all(|digit| *digit == b'0') {
+    if value == 0 {
         return Some(0);
     }
-    if power < 0 {
-        return None;
-    }
-    let append = |value: i64, digit: u8| value.saturating_mul(10).saturating_add(i64::from(digit - b'0'));
-    let value = digits.into_iter().fold(0, append);
-    // From twenty zeros on, any value but 0 is the largest.
-    let value = (0..power.min(20)).fold(value, |value, _| append(value, b'0'));
-    Some(if negative { -value } else { value })
+    // Zeros at the end make up for a negative power.
+    let power = power + zeros;
+    let value = if power < 0 { return None } else { times_ten(value, power) };
+    Some(if mantissa.starts_with(b"-") { -value } else { value })
+}
+
+fn times_ten(value: i64, times: i64) -> i64 {
+    // From twenty on, any value but 0 is the largest.
+    (0..times.min(20)).fold(value, |value, _| value.saturating_mul(10))
 }
 
 /// Of an exponent beyond measure, one as bad.
