@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use domain::identity::AccountId;
 use http::{Request, StatusCode};
-use http_api::{Failure, Problem};
+use http_api::{Failure, Fields, Problem};
 use platform::Platform;
 use store::service_keys::{self, ServiceKey};
 use store::tenants::{self, Tenant};
@@ -16,6 +16,7 @@ pub enum Scope {
     UsageWrite,
     UsersWrite,
     TenantsWrite,
+    WebhooksWrite,
     ReconciliationRead,
     ReconciliationWrite,
     LedgerWrite,
@@ -29,12 +30,17 @@ impl Scope {
             Self::UsageWrite => "usage:write",
             Self::UsersWrite => "users:write",
             Self::TenantsWrite => "tenants:write",
+            Self::WebhooksWrite => "webhooks:write",
             Self::ReconciliationRead => "reconciliation:read",
             Self::ReconciliationWrite => "reconciliation:write",
             Self::LedgerWrite => "ledger:write",
         }
     }
 }
+
+/// What a tenant may spend, how fast and whether at all: never its own to say.
+const LIMITS_OF_PLATFORM: [&str; 5] =
+    ["status", "budget_total", "reset_day", "requests_per_minute", "tokens_per_minute"];
 
 pub struct Caller {
     key: ServiceKey,
@@ -78,6 +84,16 @@ impl Caller {
         Err(Problem::forbidden("platform_only", message))
     }
 
+    /// Refuses a client of one tenant that would move the limits it lives under, or end its own suspension.
+    pub fn check_may_limit_tenant(&self, fields: &Fields) -> Result<(), Problem> {
+        let limit = LIMITS_OF_PLATFORM.into_iter().find(|name| fields.has(name));
+        let (Some(limit), false) = (limit, self.is_platform_wide()) else { return Ok(()) };
+        let message = format!(
+            "`{limit}` of a tenant is for platform-wide keys with the scope `tenants:write`, and this key is one tenant's. Ask the platform's operator."
+        );
+        Err(Problem::forbidden("platform_only", message).about(limit))
+    }
+
     pub fn tenant_id(&self) -> Option<&str> {
         self.key.tenant_id.as_deref()
     }
@@ -104,9 +120,20 @@ impl Caller {
     }
 
     /// The same, of a user that is not closed.
+    pub async fn open_user(
+        &self,
+        platform: &impl Platform,
+        user_id: &str,
+    ) -> Result<(AccountId, String), Failure> {
+        let (account, tenant_id) = self.account(platform, user_id).await?;
+        if users::is_closed(platform, account).await? {
+            return Err(user_closed().into());
+        }
+        Ok((account, tenant_id))
+    }
+
     pub async fn open_account(&self, platform: &impl Platform, user_id: &str) -> Result<AccountId, Failure> {
-        let (account, _) = self.account(platform, user_id).await?;
-        if users::is_closed(platform, account).await? { Err(user_closed().into()) } else { Ok(account) }
+        Ok(self.open_user(platform, user_id).await?.0)
     }
 
     pub async fn tenant(&self, platform: &impl Platform, id_or_slug: &str) -> Result<Tenant, Failure> {

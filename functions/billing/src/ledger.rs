@@ -45,6 +45,23 @@ pub async fn push(platform: &impl Platform, account: AccountId) -> Pushed {
     }
 }
 
+/// Tells the account what it has not acknowledged yet. One that has heard everything is only asked for its figures; if
+/// it cannot be reached, it may be pending for all that its caller knows.
+pub async fn tell(platform: &impl Platform, account: AccountId) -> Result<Pushed, Failure> {
+    if pending_pushes::is_pending(platform, account).await? {
+        return Ok(push(platform, account).await);
+    }
+    match store::ledger::ask(platform, account, Command::Inspect).await {
+        Ok(Some(Reply::Balance(balance))) => Ok(Pushed::Acknowledged(balance)),
+        Ok(Some(other)) => Err(unexpected(&other)),
+        Ok(None) => Err(no_such_user().into()),
+        Err(error) => {
+            log::warn!("account {account} did not tell its figures: {error}");
+            Ok(Pushed::Pending)
+        }
+    }
+}
+
 pub enum Pushed {
     Acknowledged(Box<Balance>),
     Pending,

@@ -5,6 +5,7 @@ mod caller;
 mod ledger;
 mod limit_fields;
 mod new_api_key;
+mod once;
 mod routes;
 mod usage_csv;
 mod usage_filter;

@@ -5,6 +5,7 @@ use domain::civil_time::PeriodRule;
 use domain::money::NanoEur;
 use domain::time::Timestamp;
 use http_api::{Fields, Problem};
+use store::users::DayPeriod;
 
 /// Requests or tokens per minute at most.
 const PER_MINUTE_MAX: i64 = 1_000_000_000;
@@ -40,14 +41,14 @@ pub fn concurrency_max(fields: &Fields) -> Result<Option<Option<i64>>, Problem> 
     Ok(changed(fields, name, fields.optional_integer(name, 1..=i64::from(OPEN_HOLDS_MAX))?))
 }
 
-/// `period_days`, and `period_from`, which is now unless stated.
-pub fn period(fields: &Fields, now: Timestamp) -> Result<Option<Option<(i64, Timestamp)>>, Problem> {
+/// `period_days`, and `period_from`, if that is stated.
+pub fn period(fields: &Fields) -> Result<Option<Option<DayPeriod>>, Problem> {
     let days = fields.optional_integer("period_days", 1..=PERIOD_DAYS_MAX)?;
     let from = fields.optional_instant("period_from")?;
     if days.is_none() && from.is_some() {
         return Err(fields.refuse("period_from", "absent where `period_days` is"));
     }
-    Ok(changed(fields, "period_days", days.map(|days| (days, from.unwrap_or(now)))))
+    Ok(changed(fields, "period_days", days.map(|days| DayPeriod { days, from })))
 }
 
 pub fn every_days(days: i64, from: Timestamp) -> PeriodRule {

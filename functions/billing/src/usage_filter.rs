@@ -7,6 +7,7 @@ use domain::time::Timestamp;
 use http::Request;
 use http_api::{Failure, Problem, TEXT_MAX, query_parameter};
 use platform::Platform;
+use store::usage_arrivals::Whose;
 use store::usage_report::{Filter, Scope};
 
 const KINDS: [RowKind; 4] = [RowKind::Call, RowKind::Correction, RowKind::Report, RowKind::Adjustment];
@@ -17,6 +18,16 @@ pub async fn scope(
     caller: &Caller,
     request: &Request<Bytes>,
 ) -> Result<Scope, Failure> {
+    let Whose { tenant_id, user } = whose(platform, caller, request).await?;
+    Ok(user.map_or(Scope::Tenant(tenant_id), Scope::User))
+}
+
+/// The same, with the user's tenant.
+pub async fn whose(
+    platform: &impl Platform,
+    caller: &Caller,
+    request: &Request<Bytes>,
+) -> Result<Whose, Failure> {
     let tenant = query_parameter(request.uri(), "tenant_id");
     if let Some(user_id) = query_parameter(request.uri(), "user_id") {
         let (account, own_tenant) = caller.account(platform, &user_id).await?;
@@ -25,12 +36,12 @@ pub async fn scope(
         {
             return Err(no_such_user().into());
         }
-        return Ok(Scope::User(account));
+        return Ok(Whose { tenant_id: own_tenant, user: Some(account) });
     }
     let tenant = tenant.as_deref().or(caller.tenant_id()).ok_or_else(|| {
         Problem::invalid_field("user_id", "Name whose usage to list: `user_id` or `tenant_id` is missing.")
     })?;
-    Ok(Scope::Tenant(caller.tenant(platform, tenant).await?.id))
+    Ok(Whose { tenant_id: caller.tenant(platform, tenant).await?.id, user: None })
 }
 
 /// `from`, `to` (exclusive), `model`, `kind`, `tag`. Each may be absent; a malformed one is refused by name.
@@ -76,6 +87,19 @@ pub fn limit(request: &Request<Bytes>, default: usize, max: usize) -> Result<usi
     limit.ok_or_else(|| {
         Problem::invalid_field("limit", format!("`limit` must be a whole number from 1 to {max}."))
     })
+}
+
+/// `after`, the number of a row's arrival.
+pub fn after(request: &Request<Bytes>) -> Result<Option<u64>, Problem> {
+    let Some(text) = query_parameter(request.uri(), "after") else { return Ok(None) };
+    if query_parameter(request.uri(), "cursor").is_some() {
+        let message = "`cursor` walks from new to old and `after` in order of arrival. Send one of them.";
+        return Err(Problem::invalid_field("cursor", message));
+    }
+    let number = text.parse().ok().filter(|number| *number < 1 << 53);
+    let wrong =
+        || Problem::invalid_field("after", "`after` must be 0, or the `next_after` of an earlier answer.");
+    number.ok_or_else(wrong).map(Some)
 }
 
 /// `cursor`, as `parse` reads it.

@@ -39,12 +39,13 @@ INSERT INTO pending_pushes (account_id, version, since)
 SELECT id, configuration_version, unixepoch() * 1000 FROM users WHERE id = ?1 AND budget_reset_at = 0
 ON CONFLICT DO NOTHING";
 
-const SCOPES: [&str; 8] = [
+const SCOPES: [&str; 9] = [
     "budget:read",
     "usage:read",
     "usage:write",
     "users:write",
     "tenants:write",
+    "webhooks:write",
     "ledger:write",
     "reconciliation:read",
     "reconciliation:write",

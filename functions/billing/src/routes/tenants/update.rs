@@ -34,6 +34,7 @@ pub async fn update(
         return Err(nothing_to_change().into());
     }
     let tenant = caller.tenant(platform, id).await?;
+    caller.check_may_limit_tenant(&fields)?;
     let current = tenant_pools::limits(platform, &tenant.id).await?.unwrap_or_default();
     let differs = status.is_some_and(|status| tenant.status != status) || changes(&current, &change);
     if differs {

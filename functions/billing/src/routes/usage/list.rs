@@ -6,6 +6,7 @@ use http::{Request, Response, StatusCode};
 use http_api::{Failure, json};
 use platform::{Body, Platform};
 use serde_json::{Value, json as object};
+use store::usage_arrivals::{self, Arrivals};
 use store::usage_report::{self, Cursor, Filter, Scope, UsageEntry};
 use store::usage_totals::{self, Range, Totals};
 
@@ -14,9 +15,12 @@ const ROWS_MAX: usize = 200;
 
 /// `GET /api/usage?user_id=&tenant_id=&from=&to=&model=&kind=&tag=&limit=&cursor=`: rows newest first. A page
 /// that is followed by another names its `next_cursor`; the first page has the `totals` of all. They come from
-/// roll-ups, which know no tags: with `tag` they are null.
+/// roll-ups, which know no tags: with `tag` they are null. With `after` see [`arrivals`].
 pub async fn list(platform: &impl Platform, request: &Request<Bytes>) -> Result<Response<Body>, Failure> {
     let caller = Caller::of(platform, request, KeyScope::UsageRead).await?;
+    if let Some(after) = usage_filter::after(request)? {
+        return arrivals(platform, &caller, request, after).await;
+    }
     let limit = usage_filter::limit(request, ROWS_DEFAULT, ROWS_MAX)?;
     let cursor = usage_filter::cursor(request, Cursor::parse)?;
     let filter = usage_filter::filter(request)?;
@@ -30,6 +34,27 @@ pub async fn list(platform: &impl Platform, request: &Request<Bytes>) -> Result<
         "rows": page.rows.iter().map(view).collect::<Vec<_>>(),
         "next_cursor": page.next.map(|next| next.to_string()),
         "totals": totals.map(|totals| totals_view(&totals)),
+    });
+    Ok(json(StatusCode::OK, &body))
+}
+
+/// `GET /api/usage?after=` and the filters and `limit` above: rows in the order in which they arrived, from after the
+/// place that an earlier answer called `next_after`, or from the first, which is 0. `more` says whether to ask again
+/// at once. No row is missed, however late it arrives, and none comes twice.
+async fn arrivals(
+    platform: &impl Platform,
+    caller: &Caller,
+    request: &Request<Bytes>,
+    after: u64,
+) -> Result<Response<Body>, Failure> {
+    let limit = usage_filter::limit(request, ROWS_DEFAULT, ROWS_MAX)?;
+    let filter = usage_filter::filter(request)?;
+    let whose = usage_filter::whose(platform, caller, request).await?;
+    let Arrivals { rows, next, more } = usage_arrivals::page(platform, &whose, &filter, after, limit).await?;
+    let body = object!({
+        "rows": rows.iter().map(view).collect::<Vec<_>>(),
+        "next_after": next.to_string(),
+        "more": more,
     });
     Ok(json(StatusCode::OK, &body))
 }

@@ -29,7 +29,7 @@ pub async fn close(
         statements.extend([pending_pushes::add(account, now), audit_log::insert(&audit, now)]);
         platform.commit(statements).await?;
     }
-    let pushed = ledger::push(platform, account).await;
+    let pushed = ledger::tell(platform, account).await?;
     let mut body = object!({ "user_id": account.to_string(), "closed": true });
     if let Pushed::Acknowledged(balance) = &pushed {
         body["open_holds"] = balance.open_holds.into();

@@ -14,7 +14,7 @@ pub async fn delete(
     tenant_id: &str,
     webhook_id: &str,
 ) -> Result<Response<Body>, Failure> {
-    let caller = Caller::of(platform, request, Scope::TenantsWrite).await?;
+    let caller = Caller::of(platform, request, Scope::WebhooksWrite).await?;
     let tenant = caller.tenant(platform, tenant_id).await?;
     let endpoints = webhook_endpoints::of_tenant(platform, &tenant.id).await?;
     if endpoints.iter().all(|endpoint| endpoint.id != webhook_id) {
