@@ -162,7 +162,8 @@ pub struct LocalHost {
 }
 
 impl LocalHost {
-    /// Starts what has been built and waits until it answers. Blocks for a second or two.
+    /// Starts what has been built and waits until it answers. Blocks for a second or two. `GET /health` is 503 until
+    /// the seed and the demo user are in and `dev.json` is written.
     ///
     /// Fails when nothing is built, the state folder is in use or not ours, or the port is taken.
     pub fn start(options: Options) -> Result<Self> {
@@ -189,13 +190,14 @@ impl LocalHost {
             "extraWorkers": options.extra_workers,
             "seed": seed,
         });
-        let runner = Runner::start(options.host, &run, state.path(), options.log)?;
+        let mut runner = Runner::start(options.host, &run, state.path(), options.log)?;
         let facts = write_facts(
             options.host,
             state.path(),
             &format!("http://127.0.0.1:{}", runner.port("front")?),
             &secrets,
         )?;
+        runner.open()?;
         Ok(Self { facts, runner, state })
     }
 
