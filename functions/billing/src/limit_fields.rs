@@ -1,7 +1,7 @@
 //! The fields that users, keys and tenants have in common.
 
 use domain::account::OPEN_HOLDS_MAX;
-use domain::civil_time::PeriodRule;
+use domain::civil_time::{PeriodRule, Zone};
 use domain::money::NanoEur;
 use domain::time::Timestamp;
 use http_api::{Fields, Problem};
@@ -16,6 +16,18 @@ pub const STATUSES: &[&str] = &["pending", "active", "suspended"];
 
 pub fn reset_day(fields: &Fields) -> Result<Option<i64>, Problem> {
     fields.optional_integer("reset_day", 1..=31)
+}
+
+/// The IANA name of a tenant's time zone, as the database writes it.
+pub fn time_zone(fields: &Fields) -> Result<Option<String>, Problem> {
+    let Some(name) = fields.optional_text("time_zone")? else { return Ok(None) };
+    match Zone::named(name) {
+        Some((name, _)) => Ok(Some(name.to_owned())),
+        None => {
+            let expected = "the IANA name of a time zone, like `Europe/Berlin` or `America/New_York`";
+            Err(fields.refuse("time_zone", expected))
+        }
+    }
 }
 
 pub fn per_minute(fields: &Fields, name: &str) -> Result<Option<i64>, Problem> {

@@ -10,7 +10,7 @@ pub struct Tenant {
     pub slug: String,
     pub name: String,
     pub status: String,
-    /// An IANA name that `domain::civil_time::Zone` reads.
+    /// An IANA name, as `domain::time_zone::Zone::named` tells it.
     pub time_zone: String,
     /// Where new accounts live.
     pub home: Home,

@@ -1,5 +1,5 @@
 use crate::caller::{Caller, Scope};
-use crate::limit_fields::{STATUSES, changed_euros, changed_per_minute, reset_day};
+use crate::limit_fields::{STATUSES, changed_euros, changed_per_minute, reset_day, time_zone};
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use http::{Request, Response, StatusCode};
@@ -15,9 +15,9 @@ const ACCOUNTS_PER_REQUEST_MAX: i64 = 200;
 /// Accounts told at the same time.
 const AT_ONCE: usize = 6;
 
-/// `PATCH /api/tenants/{id}` `{status?, budget_total?, reset_day?, requests_per_minute?, tokens_per_minute?,
-/// clamp?}`: what all users of the tenant share; `null` takes a limit away. Another `reset_day` takes effect when
-/// the tenant's present period ends; spend is never touched.
+/// `PATCH /api/tenants/{id}` `{status?, budget_total?, reset_day?, time_zone?, requests_per_minute?,
+/// tokens_per_minute?, clamp?}`: what all users of the tenant share; `null` takes a limit away. Another `reset_day` or
+/// `time_zone` takes effect when a present period ends; spend is never touched.
 ///
 /// 200 once the tenant's pool, and every account that must know of it, has acknowledged, else 202 with how many are
 /// `outstanding`; repeat to go on.
@@ -54,6 +54,7 @@ fn limits(fields: &Fields) -> Result<TenantLimits, Problem> {
     Ok(TenantLimits {
         budget: changed_euros(fields, "budget_total")?,
         reset_day: reset_day(fields)?,
+        time_zone: time_zone(fields)?,
         requests_per_minute: changed_per_minute(fields, "requests_per_minute")?,
         tokens_per_minute: changed_per_minute(fields, "tokens_per_minute")?,
         clamp: fields.optional_bool("clamp")?,
@@ -65,9 +66,10 @@ fn changes(current: &TenantLimits, change: &TenantLimits) -> bool {
     fn other<T: PartialEq>(current: &Option<T>, change: &Option<T>) -> bool {
         change.is_some() && current != change
     }
-    let TenantLimits { budget, reset_day, requests_per_minute, tokens_per_minute, clamp } = change;
+    let TenantLimits { budget, reset_day, time_zone, requests_per_minute, tokens_per_minute, clamp } = change;
     other(&current.budget, budget)
         || other(&current.reset_day, reset_day)
+        || other(&current.time_zone, time_zone)
         || other(&current.requests_per_minute, requests_per_minute)
         || other(&current.tokens_per_minute, tokens_per_minute)
         || other(&current.clamp, clamp)
@@ -82,7 +84,7 @@ async fn store(
     change: &TenantLimits,
 ) -> Result<(), Failure> {
     let now = platform.now();
-    let TenantLimits { budget, reset_day, requests_per_minute, tokens_per_minute, clamp } = change;
+    let TenantLimits { budget, reset_day, time_zone, requests_per_minute, tokens_per_minute, clamp } = change;
     let audit = audit_log::Entry {
         actor: &caller.actor(),
         action: "tenant.update",
@@ -91,6 +93,7 @@ async fn store(
             "status": status,
             "budget_nano_eur": budget.flatten().map(|budget| budget.get()),
             "reset_day": reset_day,
+            "time_zone": time_zone,
             "requests_per_minute": requests_per_minute.flatten(),
             "tokens_per_minute": tokens_per_minute.flatten(),
             "clamp": clamp,
@@ -126,13 +129,14 @@ async fn tell_accounts(platform: &impl Platform, tenant_id: &str) -> Result<u64,
 }
 
 fn view(tenant: &Tenant, status: &str, limits: &TenantLimits, outstanding: u64) -> Value {
-    let TenantLimits { budget, reset_day, requests_per_minute, tokens_per_minute, clamp } = limits;
+    let TenantLimits { budget, reset_day, time_zone, requests_per_minute, tokens_per_minute, clamp } = limits;
     object!({
         "tenant_id": tenant.id,
         "slug": tenant.slug,
         "status": status,
         "budget_total": budget.flatten().map(|budget| budget.to_string()),
         "reset_day": reset_day,
+        "time_zone": time_zone,
         "requests_per_minute": requests_per_minute.flatten(),
         "tokens_per_minute": tokens_per_minute.flatten(),
         "clamp": clamp,
@@ -143,6 +147,6 @@ fn view(tenant: &Tenant, status: &str, limits: &TenantLimits, outstanding: u64) 
 fn nothing_to_change() -> Problem {
     Problem::bad_request(
         "nothing_to_change",
-        "Name at least one of `status`, `budget_total`, `reset_day`, `requests_per_minute`, `tokens_per_minute`, `clamp`.",
+        "Name at least one of `status`, `budget_total`, `reset_day`, `time_zone`, `requests_per_minute`, `tokens_per_minute`, `clamp`.",
     )
 }
