@@ -211,7 +211,14 @@ fn check_share(
         return Err(format!("{} are granted, less than the {} that are needed", new.granted, needed(new)));
     }
     let counts = configuration.pool.as_ref().is_some_and(|pool| pool.money) && step.now < old.ends_at;
-    let mut charged = 0;
+    let covered = step.reported_hold().map_or(0, |hold| {
+        let Reply::Settled(settled) = step.reply else { return 0 };
+        let covered = settled.charged.get().min(hold.amount().get());
+        let leased_now = hold.tenant_opened_at == Some(new.opened_at);
+        // The rows count it as if no hold had been there.
+        (if leased_now { covered } else { 0 }) - (if counts { covered } else { 0 })
+    });
+    let mut charged = covered;
     for event in events {
         let Event::Usage(row) = event else { continue };
         charged += match row.kind {
@@ -221,6 +228,7 @@ fn check_share(
                 row.cost.get()
             }
             RowKind::Report | RowKind::Adjustment if counts => row.cost.get(),
+            RowKind::Correction if counts && matches!(step.command, Command::Report(_)) => row.cost.get(),
             _ => 0,
         };
     }

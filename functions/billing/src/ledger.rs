@@ -4,7 +4,7 @@ use crate::caller::no_such_user;
 use domain::account::{Balance, Command, Reply};
 use domain::identity::{AccountId, RequestId};
 use http::{Response, StatusCode};
-use http_api::{Failure, json};
+use http_api::{Failure, Problem, json};
 use platform::{Body, Platform, PlatformError};
 use serde_json::Value;
 use store::pending_pushes;
@@ -26,6 +26,14 @@ pub async fn balance(platform: &impl Platform, account: AccountId) -> Result<Bal
 /// a call's.
 pub fn hold(account: AccountId, hold_id: &str) -> RequestId {
     RequestId::of_foreign(&format!("{account}/hold"), hold_id)
+}
+
+/// The account could not hold the sum exactly. `most` in euros.
+pub fn does_not_fit(param: &str, most: &str) -> Problem {
+    let message = format!(
+        "`{param}` would lead beyond what the ledger holds exactly. The most that fits now is €{most}; nothing was changed."
+    );
+    Problem::new(StatusCode::CONFLICT, "invalid_request_error", "amount_does_not_fit", message).about(param)
 }
 
 pub fn unexpected(reply: &Reply) -> Failure {

@@ -1,6 +1,6 @@
 //! The fields that users, keys and tenants have in common.
 
-use domain::account::OPEN_HOLDS_MAX;
+use domain::account::{BUDGET_MAX, OPEN_HOLDS_MAX};
 use domain::civil_time::PeriodRule;
 use domain::money::NanoEur;
 use domain::time::Timestamp;
@@ -29,6 +29,15 @@ pub fn changed<T>(fields: &Fields, name: &str, value: Option<T>) -> Option<Optio
 
 pub fn changed_per_minute(fields: &Fields, name: &str) -> Result<Option<Option<i64>>, Problem> {
     Ok(changed(fields, name, per_minute(fields, name)?))
+}
+
+/// What a user or a key may cost in a period.
+pub fn budget(fields: &Fields, name: &str) -> Result<Option<NanoEur>, Problem> {
+    fields.euros_within(name, NanoEur::ZERO, BUDGET_MAX)
+}
+
+pub fn changed_budget(fields: &Fields, name: &str) -> Result<Option<Option<NanoEur>>, Problem> {
+    Ok(changed(fields, name, budget(fields, name)?))
 }
 
 pub fn changed_euros(fields: &Fields, name: &str) -> Result<Option<Option<NanoEur>>, Problem> {

@@ -1,6 +1,6 @@
 //! Making an API key.
 
-use crate::limit_fields::{changed, changed_euros, changed_per_minute};
+use crate::limit_fields::{changed, changed_budget, changed_per_minute};
 use domain::account::KEYS_MAX;
 use domain::api_key::{self, KeyHash, Pepper};
 use domain::identity::AccountId;
@@ -47,7 +47,7 @@ pub fn limits(fields: &Fields) -> Result<KeyChange, Problem> {
     Ok(KeyChange {
         name: None,
         expires: None,
-        budget: changed_euros(fields, "budget")?,
+        budget: changed_budget(fields, "budget")?,
         requests_per_minute: changed_per_minute(fields, "requests_per_minute")?,
         tokens_per_minute: changed_per_minute(fields, "tokens_per_minute")?,
         clamp: fields.optional_bool("clamp")?,

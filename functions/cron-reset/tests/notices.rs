@@ -64,6 +64,7 @@ fn notice(platform: &MemoryPlatform, source: LimitSource, percent: u8) -> (Strin
         period_opened_at: platform.now(),
         resets_at: platform.now().plus(DAY),
         at: platform.now(),
+        key: None,
     };
     (subject, notice)
 }

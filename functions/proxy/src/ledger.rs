@@ -121,7 +121,8 @@ fn refused(refusal: Refusal, route: &Route, demand: &Demand) -> Problem {
         | Refusal::Backlogged
         | Refusal::TooLate
         | Refusal::TooManyResets
-        | Refusal::Closed => Problem::ledger_unavailable(),
+        | Refusal::Closed
+        | Refusal::DoesNotFit(_) => Problem::ledger_unavailable(),
     }
 }
 

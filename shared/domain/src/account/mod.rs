@@ -12,6 +12,8 @@ mod event;
 mod expire;
 mod key_meter;
 mod notices;
+mod pockets;
+mod range;
 mod report;
 mod reserve;
 mod settle;
@@ -28,6 +30,7 @@ pub use command::{
 pub use configuration::{Configuration, Key, ModelAccess, PoolTerms, Status};
 pub use event::{Event, RowKind, Served, UsageRow};
 pub use key_meter::KeyMeter;
+pub use range::BUDGET_MAX;
 pub use state::{Head, Hold, Part, Period};
 pub use tenant_share::TenantShare;
 
@@ -164,6 +167,9 @@ pub enum Refusal {
     /// The account is closed.
     #[n(12)]
     Closed,
+    /// The ledger could not hold the sum exactly; so much is the most that fits. Nothing changed.
+    #[n(13)]
+    DoesNotFit(#[n(0)] NanoEur),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
@@ -313,14 +319,12 @@ fn decide(state: &mut AccountState, command: Command, now: Timestamp, events: &m
             _ => Reply::NotConfigured,
         };
     };
-    let charged = state.head.periods.last().map(|period| (period.opened_at, period.charged));
     expire::end_what_is_due(state, now, events);
     state.head.enter_period(&configuration, now);
+    let configured = matches!(command, Command::Configure(_));
     let reply = obey(state, &configuration, command, now, events);
-    let current = state.head.current();
-    if charged != Some((current.opened_at, current.charged)) {
-        notices::raise(&mut state.head, &configuration, now, events);
-    }
+    let new = if configured { state.configuration().cloned() } else { None };
+    notices::raise(state, new.as_ref().unwrap_or(&configuration), now, events);
     if state.head.closed {
         tenant_share::give_all_back(&mut state.head, &configuration, now, events);
     }

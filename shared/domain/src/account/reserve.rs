@@ -34,7 +34,8 @@ pub(super) fn reserve(
             None => Reply::Refused(Refusal::TooLate),
         },
         Err(refusal) => {
-            notices::exhausted(state, configuration, &refusal, now, events);
+            let key = command.key.as_ref().and_then(|hash| configuration.key(hash, now));
+            notices::exhausted(state, configuration, key, &refusal, now, events);
             Reply::Refused(refusal)
         }
     }
@@ -216,9 +217,9 @@ fn least_free(
     key: Option<&Key>,
 ) -> (LimitSource, NanoEur) {
     let own = (LimitSource::User, state.head.free(configuration.budget));
-    let of_key = key.and_then(|key| {
-        let budget = key.budget?;
-        Some((LimitSource::Key, key_meter::read(state, key_meter::part_of(&key.hash)).free(budget)))
+    let of_key = key.map(|key| {
+        let meter = key_meter::read(state, key_meter::part_of(&key.hash));
+        (LimitSource::Key, meter.free(key.limit()))
     });
     of_key.filter(|(_, free)| *free < own.1).unwrap_or(own)
 }
@@ -233,8 +234,7 @@ fn figures(
     match (source, key) {
         (LimitSource::Key, Some(key)) => {
             let meter = key_meter::read(state, key_meter::part_of(&key.hash));
-            let budget = key.budget.unwrap_or_default();
-            LimitFigures::new(source, budget, meter.used, meter.reserved, balance.resets_at)
+            LimitFigures::new(source, key.limit(), meter.used, meter.reserved, balance.resets_at)
         }
         _ => LimitFigures::of_user(&balance),
     }

@@ -46,6 +46,9 @@ pub struct Head {
     pub care: Care,
     #[n(12)]
     pub closed: bool,
+    /// What the top-up paid in the periods before the present one and did not get back.
+    #[n(13)]
+    pub paid_before: NanoEur,
 }
 
 /// A call that ended, until its `Reserve` can no longer be taken.
@@ -76,12 +79,13 @@ pub struct Period {
     /// Expired holds that a late settlement may still correct.
     #[n(6)]
     pub correctable: u32,
-    /// What reports took beyond plan and top-up; the next top-up pays it.
-    #[n(7)]
-    pub uncovered: NanoEur,
     /// The highest notice that was raised, in per cent.
     #[n(8)]
     pub notified: u8,
+    /// What the plan pays in this period at most: the budget, or what it had paid when the budget was lowered.
+    /// Beyond it are charges that nobody covers yet; the next top-up does.
+    #[n(9)]
+    pub plan_ceiling: NanoEur,
 }
 
 impl Period {
@@ -296,8 +300,12 @@ impl Head {
             return;
         }
         let ends_at = configuration.period.next_boundary(now);
+        if let Some(ended) = self.periods.last() {
+            self.paid_before = self.paid_before.saturating_add(ended.paid_by_top_up()).at_least_zero();
+        }
         self.periods.retain(Period::is_needed);
-        self.periods.push(Period { opened_at: now, ends_at, ..Period::default() });
+        let plan_ceiling = configuration.budget;
+        self.periods.push(Period { opened_at: now, ends_at, plan_ceiling, ..Period::default() });
     }
 
     /// What was charged in the periods that were opened since then, as far as they are remembered.
@@ -313,9 +321,5 @@ impl Head {
 
     pub(super) fn plan_free(&self, budget: NanoEur) -> NanoEur {
         self.current().plan_free(budget)
-    }
-
-    pub(super) fn top_up_free(&self) -> NanoEur {
-        self.top_up.saturating_sub(self.top_up_reserved)
     }
 }

@@ -36,6 +36,7 @@ pub(super) fn configure(
         state.put(state::CONFIGURATION, Part::Configuration(Box::new(new)));
     }
     let Some(configuration) = state.configuration().cloned() else { return Reply::NotConfigured };
+    super::raise_notices(&mut state.head, &configuration, false, now, events);
     recall::recall(state, &configuration, now, events);
     Reply::Balance(Box::new(state.head.balance(&configuration)))
 }

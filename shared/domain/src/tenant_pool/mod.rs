@@ -178,6 +178,7 @@ fn raise_notices(
             period_opened_at: opened_at,
             resets_at: ends_at,
             at: now,
+            key: None,
         })));
     }
 }

@@ -1,4 +1,5 @@
 use crate::caller::{Caller, Scope, no_such_user, user_closed};
+use crate::ledger;
 use crate::limit_fields::AMOUNT_MAX;
 use bytes::Bytes;
 use domain::money::NanoEur;
@@ -6,7 +7,7 @@ use http::{Request, Response, StatusCode};
 use http_api::{Failure, Fields, Problem, TEXT_MAX, header, json};
 use platform::{Body, Platform};
 use serde_json::{Value, json as object};
-use store::operations::{Done, Operation, OperationKind, Performed, perform};
+use store::operations::{Done, Operation, OperationKind, Performed, most_that_fits, perform};
 
 /// `POST /api/users/{id}/adjustments` `{amount, reason, operation_id?}`: corrects the current period, signed
 /// euros: positive charges, negative credits.
@@ -110,7 +111,7 @@ fn stated_id(request: &Request<Bytes>, fields: &Fields) -> Result<Option<String>
 fn answer(operation: &Operation, done: Done, repeated: bool) -> Result<Response<Body>, Failure> {
     let (charged, remaining) = match done {
         Done::TookEffect { charged, remaining } => (charged, remaining),
-        Done::Refused(refusal) => return Err(refused(&refusal).into()),
+        Done::Refused(refusal) => return Err(refused(operation.kind, &refusal).into()),
     };
     let mut body = view(operation);
     body["charged"] = charged.to_string().into();
@@ -131,7 +132,11 @@ fn view(operation: &Operation) -> Value {
     })
 }
 
-fn refused(refusal: &str) -> Problem {
+fn refused(kind: OperationKind, refusal: &str) -> Problem {
+    if let Some(most) = most_that_fits(refusal) {
+        let sign = if kind == OperationKind::Adjustment { ", in this direction" } else { "" };
+        return ledger::does_not_fit("amount", &format!("{most}{sign}"));
+    }
     match refusal {
         "closed" => user_closed(),
         "too_many_resets" => conflict(

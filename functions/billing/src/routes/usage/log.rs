@@ -59,6 +59,10 @@ pub async fn log(platform: &impl Platform, request: &Request<Bytes>) -> Result<R
         Reply::Settled(settled) => Ok(answer(account, foreign_id, &settled, false)),
         Reply::Repeated(settled) => Ok(answer(account, foreign_id, &settled, true)),
         Reply::Refused(Refusal::Closed) => Err(user_closed().into()),
+        Reply::Refused(Refusal::DoesNotFit(most)) => {
+            let param = if stated_cost(&fields)?.is_some() { "cost" } else { "tokens_output" };
+            Err(ledger::does_not_fit(param, &most.to_string()).into())
+        }
         Reply::Refused(Refusal::Unpriced) => Err(Problem::unpriced_model(fields.text("model")?).into()),
         other => Err(ledger::unexpected(&other)),
     }

@@ -1,7 +1,7 @@
 use crate::budget_view;
 use crate::caller::{Caller, Scope};
 use crate::ledger::{self, Pushed};
-use crate::limit_fields::{STATUSES, concurrency_max, every_days, per_minute, period, reset_day};
+use crate::limit_fields::{self, STATUSES, concurrency_max, every_days, per_minute, period, reset_day};
 use crate::new_api_key::{self, IssuedKey};
 use bytes::Bytes;
 use domain::identity::AccountId;
@@ -59,7 +59,8 @@ fn new_user(
     limits: &UserChange,
 ) -> Result<NewUser, Failure> {
     let included = product.and_then(|product| product.budget_included);
-    let budget = fields.required("budget_total", fields.optional_euros("budget_total")?.or(included))?;
+    let budget =
+        fields.required("budget_total", limit_fields::budget(fields, "budget_total")?.or(included))?;
     let reset_day = reset_day(fields)?.unwrap_or(1);
     let rule = match limits.period.flatten() {
         Some((days, from)) => every_days(days, from),

@@ -1,7 +1,7 @@
 use crate::budget_view;
 use crate::caller::{Caller, Scope};
 use crate::ledger::{self, Pushed};
-use crate::limit_fields::{STATUSES, changed_per_minute, concurrency_max, period, reset_day};
+use crate::limit_fields::{self, STATUSES, changed_per_minute, concurrency_max, period, reset_day};
 use bytes::Bytes;
 use domain::time::Timestamp;
 use http::{Request, Response, StatusCode};
@@ -59,7 +59,7 @@ fn change(fields: &Fields, now: Timestamp) -> Result<UserChange, Problem> {
     let change = UserChange {
         name: fields.optional_text("name")?.map(str::to_owned),
         status: fields.optional_word("status", STATUSES)?,
-        budget: fields.optional_euros("budget_total")?,
+        budget: limit_fields::budget(fields, "budget_total")?,
         reset_day: reset_day(fields)?,
         models: fields.optional_texts("models")?,
         requests_per_minute: changed_per_minute(fields, "requests_per_minute")?,
