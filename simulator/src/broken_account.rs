@@ -332,3 +332,39 @@ impl Flaw for RefusesWhatFits {
         outcome
     }
 }
+
+/// What was reached of a key's budget is forgotten.
+pub struct KeysNoticeIsLost;
+impl Flaw for KeysNoticeIsLost {
+    fn step(state: &mut AccountState, command: Command, now: Timestamp) -> Answer {
+        let outcome = Account::step(state, command, now);
+        let meters = state.parts_of(2).filter_map(|(key, part)| match part {
+            Part::KeyMeter(meter) if meter.notified > 0 => Some((key, meter.clone())),
+            _ => None,
+        });
+        for (key, mut meter) in meters.collect::<Vec<_>>() {
+            meter.notified = 0;
+            state.put(key, Part::KeyMeter(meter));
+        }
+        outcome
+    }
+}
+
+/// A credit lapses with the period, though the top-up had paid.
+pub struct CreditsGoToThePlan;
+impl Flaw for CreditsGoToThePlan {
+    fn step(state: &mut AccountState, command: Command, now: Timestamp) -> Answer {
+        let credits = matches!(&command, Command::Adjust(adjust) if adjust.amount.is_negative());
+        let before = state.head.top_up;
+        let outcome = Account::step(state, command, now);
+        let back = state.head.top_up.saturating_sub(before);
+        if credits
+            && back > NanoEur::ZERO
+            && let Some(period) = state.head.periods.last_mut()
+        {
+            state.head.top_up = before;
+            period.plan_used = period.plan_used.saturating_sub(back);
+        }
+        outcome
+    }
+}

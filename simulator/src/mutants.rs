@@ -72,7 +72,7 @@ fn pool<F: broken_pool::Flaw>() -> Box<dyn Hosted> {
 use profile::{BACKLOG, CALM_WORLD, CONTENTION, CRASHES, PERIODS, REPEATS};
 
 /// Add one: a flaw in `broken_account` or [`HostFlaw`], and a line here.
-pub static ALL: [Mutant; 38] = [
+pub static ALL: [Mutant; 40] = [
     of_account("settles twice", &CALM_WORLD, 100, host::<broken::SettlesTwice>),
     of_account("a reset forgets holds", &PERIODS, 100, host::<broken::ResetForgetsHolds>),
     of_account("a late checkpoint overrides", &PERIODS, 2_000, host::<broken::LateCheckpointOverrides>),
@@ -104,6 +104,8 @@ pub static ALL: [Mutant; 38] = [
     of_account("a reset keeps a key's holds", &PERIODS, 2_000, host::<share::ResetKeepsAKeysHolds>),
     of_account("a refund is taken twice", &REPEATS, 500, host::<share::RefundIsTakenTwice>),
     of_account("a notice is raised twice", &CONTENTION, 200, host::<share::NoticeIsRaisedTwice>),
+    of_account("a key's notice is lost", &CONTENTION, 200, host::<broken::KeysNoticeIsLost>),
+    of_account("credits go to the plan", &CALM_WORLD, 500, host::<broken::CreditsGoToThePlan>),
     of_account("keys have no budget", &CONTENTION, 200, host::<share::KeysHaveNoBudget>),
     of_pool("an old epoch lowers", &CONTENTION, 2_000, pool::<broken_pool::OldEpochLowers>),
     of_pool("a late want lowers", &CONTENTION, 500, pool::<broken_pool::LateWantLowers>),

@@ -164,8 +164,27 @@ impl Receipts {
         let from_top_up: i64 = self.periods.values().map(|sums| sums.charged - sums.plan_used).sum();
         let left = self.granted - self.refunded - from_top_up;
         equal("the top-up that is left, less the debt,", head.top_up.get() - head.debt.get(), left)?;
+        self.check_who_pays(head)?;
         if head.top_up < head.top_up_reserved {
             return Err("more of the top-up is reserved than there is".into());
+        }
+        Ok(())
+    }
+
+    /// The plan pays first and no credit stays with it that is the top-up's.
+    fn check_who_pays(&self, head: &Head) -> Result<(), String> {
+        let Some(period) = head.periods.last() else { return Ok(()) };
+        let by_top_up = period.charged.get() - period.plan_used.get();
+        let room = period.plan_ceiling.get() - period.plan_used.get() - period.plan_reserved.get();
+        let free = head.top_up.get() - head.top_up_reserved.get();
+        if by_top_up > 0 && room > 0 {
+            return Err(format!("the top-up paid {by_top_up}, though the plan has {room} left"));
+        }
+        if room < 0 && free > 0 {
+            return Err(format!("{} are not covered, though {free} of the top-up are free", -room));
+        }
+        if period.plan_used.get() < 0 && head.paid_before.get() + by_top_up > 0 {
+            return Err("a credit stays with the plan, though the top-up had paid".into());
         }
         Ok(())
     }

@@ -305,3 +305,25 @@ fn p14_a_change_never_touches_spend() {
     assert_eq!(changed["budget_used"], "0.40");
     assert_eq!(changed["budget_remaining"], "1.60");
 }
+
+#[test]
+fn a_report_under_an_open_hold_is_taken_of_a_closed_or_suspended_user() {
+    let scene = Scene::new();
+    for (email, closes) in [("a@example.com", true), ("b@example.com", false)] {
+        let user = scene.user(email, &json!({}));
+        let hold = scene.check(&user, "0.50", &json!({ "hold": true })).expect(200);
+        let path = format!("/api/users/{}", user.id);
+        if closes {
+            scene.delete(&path).expect(200);
+        } else {
+            scene.patch(&path, &json!({ "status": "suspended" })).expect(200);
+        }
+        let under = json!({ "hold_id": hold["hold_id"] });
+        for repeated in [false, true] {
+            let told = scene.report(&user, "job", "0.60", &under).expect(200);
+            assert_eq!((&told["cost_eur"], &told["repeated"]), (&json!("0.60"), &json!(repeated)));
+        }
+        let budget = scene.budget(&user);
+        assert_eq!((&budget["budget_used"], &budget["budget_reserved"]), (&json!("0.60"), &json!("0.00")));
+    }
+}
