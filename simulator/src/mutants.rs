@@ -105,7 +105,7 @@ pub static ALL: [Mutant; 40] = [
     of_account("a refund is taken twice", &REPEATS, 500, host::<share::RefundIsTakenTwice>),
     of_account("a notice is raised twice", &CONTENTION, 200, host::<share::NoticeIsRaisedTwice>),
     of_account("a key's notice is lost", &CONTENTION, 200, host::<broken::KeysNoticeIsLost>),
-    of_account("credits go to the plan", &CALM_WORLD, 500, host::<broken::CreditsGoToThePlan>),
+    of_account("credits go to the plan", &PERIODS, 500, host::<broken::CreditsGoToThePlan>),
     of_account("keys have no budget", &CONTENTION, 200, host::<share::KeysHaveNoBudget>),
     of_pool("an old epoch lowers", &CONTENTION, 2_000, pool::<broken_pool::OldEpochLowers>),
     of_pool("a late want lowers", &CONTENTION, 500, pool::<broken_pool::LateWantLowers>),

@@ -184,6 +184,19 @@ mod tests {
     }
 
     #[test]
+    fn a_keys_notice_says_which_key_in_one_line() {
+        let message = ThresholdReached {
+            key_id: Some("k1".into()),
+            key_name: Some("CI\nBcc: x".into()),
+            ..message(LimitSource::Key, 100)
+        };
+        let mail = message.mail("Ada");
+        assert_eq!(mail.subject, "The AI budget of your API key “CI Bcc: x” is used up");
+        let nameless = ThresholdReached { key_name: Some(String::new()), ..message };
+        assert_eq!(nameless.mail("").subject, "The AI budget of one of your API keys is used up");
+    }
+
+    #[test]
     fn a_name_is_text_and_no_markup() {
         let mail = message(LimitSource::Key, 95).mail("<img src=x onerror=\"y\"> & Co");
         assert!(!mail.html.contains("<img"), "{}", mail.html);

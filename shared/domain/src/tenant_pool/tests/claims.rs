@@ -303,6 +303,22 @@ fn p27_a_tenants_notices_are_raised_once_per_period() {
     assert!(tenant.notices.iter().all(|notice| notice.source == LimitSource::Tenant));
 }
 
+#[test]
+fn p27_a_tenants_lowered_budget_is_told_of_once() {
+    let mut tenant = Tenant::with_budget(1, 1_000);
+    for _ in 0..9 {
+        let id = tenant.call(0, 50).unwrap();
+        tenant.settle(0, id, 50);
+        tenant.now = tenant.now.plus(SECOND);
+    }
+    let before = tenant.notices.len();
+    for budget in [10, 100_000, 10] {
+        tenant.set_limits(Some(budget), RateLimits::default());
+    }
+    let percents: Vec<u8> = tenant.notices.iter().map(|notice| notice.percent).collect();
+    assert_eq!((before, percents), (0, vec![50, 80, 95, 100]));
+}
+
 /// The figure that docs/decisions quotes: run with `--nocapture`.
 #[test]
 fn ten_thousand_active_users_rarely_meet_at_their_pool() {
