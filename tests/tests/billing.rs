@@ -203,7 +203,7 @@ async fn p30_top_ups_that_the_ledger_cannot_hold_exactly_are_refused_and_the_res
         if answer.status == 200 {
             taken += 1;
         } else {
-            answer.expect_problem(409, "amount_does_not_fit");
+            assert_eq!(answer.expect(409).json()["code"], "amount_does_not_fit");
         }
     }
     assert_eq!(taken, 5);
@@ -227,6 +227,7 @@ async fn a_hold_is_kept_after_its_user_was_closed() {
     assert_eq!((nano(&told["cost_eur"]), &told["repeated"]), (nano_of("2.50"), &json!(false)));
     let mut other = report.clone();
     other["request_id"] = "job-2".into();
-    scene.billing("POST", "/api/usage/log", &other).await.expect_problem(409, "user_closed");
+    let refused = scene.billing("POST", "/api/usage/log", &other).await.expect(409).json();
+    assert_eq!(refused["code"], "user_closed");
     scene.end().await;
 }
