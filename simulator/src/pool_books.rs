@@ -49,7 +49,7 @@ impl PoolBooks {
         let before = self.view.clone();
         self.seen.clear();
         for event in self.view.update(rows)? {
-            self.seen.push(if matches!(event, Event::Recall(_)) { "recalls" } else { "tenants' notices" });
+            self.seen.push(if matches!(event, Event::Recall(..)) { "recalls" } else { "tenants' notices" });
             self.take(event)?;
         }
         if before.head.period.opened_at != self.view.head.period.opened_at {

@@ -43,7 +43,7 @@ pub struct Want {
     /// Whether less than the least helps.
     #[n(6)]
     pub partial: bool,
-    /// Whether the account's figure is what it needs and no more.
+    /// Whether the account's figure is what it needs and no more, and stays so until it is granted more.
     #[n(7)]
     pub gives_back: bool,
     /// Permits of the rate limits that it needs now.
@@ -54,6 +54,10 @@ pub struct Want {
     /// What it must be granted in all for the present call.
     #[n(10)]
     pub least: NanoEur,
+    /// Permits of batches up to this one it uses no more.
+    #[n(11)]
+    #[cbor(default)]
+    pub void_to: u64,
 }
 
 /// What the pool answers.

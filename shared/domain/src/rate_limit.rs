@@ -27,6 +27,13 @@ impl RateLimits {
     pub const fn is_none(&self) -> bool {
         self.requests_per_minute.is_none() && self.tokens_per_minute.is_none()
     }
+
+    /// Whether one of them lets less pass than before.
+    pub fn is_below(&self, before: &Self) -> bool {
+        let below = |new: Option<u64>, old: Option<u64>| new.is_some_and(|new| old.is_none_or(|old| new < old));
+        below(self.requests_per_minute, before.requests_per_minute)
+            || below(self.tokens_per_minute, before.tokens_per_minute)
+    }
 }
 
 /// How full both limits are.

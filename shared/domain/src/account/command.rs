@@ -40,9 +40,14 @@ pub enum Command {
     Authorize(#[n(0)] KeyHash),
     #[n(12)]
     Refund(#[n(0)] Refund),
-    /// Lowers what is leased from the tenant's pool to what is needed, and tells the pool.
+    /// Lowers what is leased from the tenant's pool to what is needed, and tells the pool. Permits of batches up to the
+    /// named one are void.
     #[n(13)]
-    GiveBack,
+    GiveBack(
+        #[n(0)]
+        #[cbor(default)]
+        u64,
+    ),
 }
 
 /// The directory's rows for this account, as one versioned snapshot. Never carries spend.

@@ -264,7 +264,7 @@ impl StateMachine for Account {
         let own = match command {
             Command::Configure(_)
             | Command::Inspect
-            | Command::GiveBack
+            | Command::GiveBack(_)
             | Command::Wake
             | Command::Authorize(_) => None,
             Command::Reserve(c) => Some(state::hold_key(c.request_id)),
@@ -314,16 +314,20 @@ fn decide(state: &mut AccountState, command: Command, now: Timestamp, events: &m
         };
     };
     let charged = state.head.periods.last().map(|period| (period.opened_at, period.charged));
+    let epoch = state.head.tenant.epoch;
     expire::end_what_is_due(state, now, events);
     state.head.enter_period(&configuration, now);
+    state.head.tenant.drain();
     let reply = obey(state, &configuration, command, now, events);
     let current = state.head.current();
     if charged != Some((current.opened_at, current.charged)) {
         notices::raise(&mut state.head, &configuration, now, events);
     }
     if state.head.closed {
-        tenant_share::give_all_back(&mut state.head, &configuration, now, events);
+        tenant_share::give_all_back(&mut state.head, now);
     }
+    state.head.tenant.drain();
+    tenant_share::tell_of_new_epoch(&state.head, &configuration, epoch, now, events);
     reply
 }
 
@@ -347,12 +351,7 @@ fn obey(
         Command::Reset(c) => report::reset(state, configuration, c, now),
         Command::Inspect => balance(state, configuration),
         Command::Wake => Reply::Done,
-        Command::GiveBack => match &configuration.pool {
-            Some(pool) => {
-                Reply::GivesBack(Box::new(tenant_share::give_back(&mut state.head, pool, now, events)))
-            }
-            None => Reply::Unknown,
-        },
+        Command::GiveBack(void_to) => Reply::GivesBack(Box::new(state.head.tenant.give_back(void_to, now))),
         Command::Authorize(key) => match reserve::authorize(&state.head, configuration, Some(&key), now) {
             Ok(_) => balance(state, configuration),
             Err(refusal) => Reply::Refused(refusal),

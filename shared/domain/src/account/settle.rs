@@ -214,7 +214,7 @@ fn recharge(
         period.charged = period.charged.saturating_add(difference);
     }
     if hold.tenant_opened_at == Some(head.tenant.opened_at) {
-        head.tenant.used = head.tenant.used.saturating_add(difference);
+        head.tenant.correct(difference);
     }
     change_key_meter(state, hold, |meter| meter.used = meter.used.saturating_add(difference));
     difference

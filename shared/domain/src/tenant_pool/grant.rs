@@ -20,6 +20,8 @@ pub(super) fn grant(
 ) -> Grant {
     let before = current_lease(state, account, want.epoch);
     let mut lease = before.clone();
+    // That is true for ever, however late it comes.
+    lease.void_to = lease.void_to.max(want.void_to);
     let late = hear(&mut lease, want);
     let mut short = None;
     let mut permits = Ok(None);
@@ -33,6 +35,10 @@ pub(super) fn grant(
         if short.is_none() || want.partial {
             permits = take_permits(&mut state.head, configuration, want, now);
         }
+        if let Ok(Some(_)) = &permits {
+            lease.note_permits(state.head.void_to, now);
+        }
+        lease.drained = is_drained(&before, &lease, want);
     }
     let grant = Grant {
         period_opened_at: state.head.period.opened_at,
@@ -50,6 +56,14 @@ pub(super) fn grant(
     grant
 }
 
+/// Whether the account has no more than it needs until it is granted more. What it tells late is not believed once it
+/// was granted more in the same epoch.
+fn is_drained(before: &Lease, lease: &Lease, want: &Want) -> bool {
+    let same_period = want.period_opened_at == lease.period_opened_at;
+    let was = before.drained && lease.epoch == before.epoch && lease.granted <= before.granted;
+    was || (want.gives_back && same_period && lease.granted <= want.base)
+}
+
 /// Whoever is granted something between two looks may have it to spare before the next.
 fn remember_sparer(period: &mut PoolPeriod, account: AccountId, now: Timestamp) {
     let recent = now < period.looked_at.plus(LOOK_PAUSE);
@@ -63,8 +77,7 @@ fn current_lease(state: &PoolState, account: AccountId, epoch: u64) -> Lease {
     let period = state.head.period.opened_at;
     match state.part(lease_key(account)) {
         Some(Part::Lease(lease)) if lease.period_opened_at == period => lease.clone(),
-        // Its epoch goes on: what comes from an earlier one is late in this period, too.
-        Some(Part::Lease(lease)) => Lease::new(account, period, epoch.max(lease.epoch)),
+        Some(Part::Lease(lease)) => lease.in_period(period, epoch),
         _ => Lease::new(account, period, epoch),
     }
 }

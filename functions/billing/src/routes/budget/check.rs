@@ -156,6 +156,7 @@ mod tests {
             period_opened_at: Timestamp::EPOCH,
             resets_at: Timestamp::EPOCH,
             configuration_version: 1,
+            recalling: false,
         }
     }
 

@@ -1,6 +1,8 @@
+use super::outstanding::Outstanding;
 use crate::caller::{Caller, Scope};
 use crate::limit_fields::{STATUSES, changed_euros, changed_per_minute, reset_day};
 use bytes::Bytes;
+use domain::tenant_pool;
 use futures_util::{StreamExt, stream};
 use http::{Request, Response, StatusCode};
 use http_api::{Failure, Fields, Problem, json};
@@ -8,10 +10,10 @@ use platform::{Body, Platform, PlatformError};
 use serde_json::{Value, json as object};
 use store::tenant_pools::{self, TenantLimits};
 use store::tenants::{self, Tenant};
-use store::{audit_log, pending_pushes};
+use store::{audit_log, leases, pending_pushes};
 
 /// Accounts told within one request; the scheduler tells the rest.
-const ACCOUNTS_PER_REQUEST_MAX: i64 = 200;
+const ACCOUNTS_PER_REQUEST_MAX: i64 = 100;
 /// Accounts told at the same time.
 const AT_ONCE: usize = 6;
 
@@ -19,8 +21,9 @@ const AT_ONCE: usize = 6;
 /// clamp?}`: what all users of the tenant share; `null` takes a limit away. Another `reset_day` takes effect when
 /// the tenant's present period ends; spend is never touched.
 ///
-/// 200 once the tenant's pool, and every account that must know of it, has acknowledged, else 202 with how many are
-/// `outstanding`; repeat to go on.
+/// 200 once no call passes under the old limits: the tenant's pool and every account that must know of the change have
+/// acknowledged it, and what accounts leased before is given back. Else 202 with how many are `outstanding`; repeat to
+/// go on.
 pub async fn update(
     platform: &impl Platform,
     request: &Request<Bytes>,
@@ -43,11 +46,14 @@ pub async fn update(
     if tenant_pools::is_pending(platform, &tenant.id).await? {
         tell_pool(platform, &tenant.id).await;
     }
-    let outstanding = tell_accounts(platform, &tenant.id).await?
-        + u64::from(tenant_pools::is_pending(platform, &tenant.id).await?);
-    let code = if outstanding == 0 { StatusCode::OK } else { StatusCode::ACCEPTED };
+    tell_accounts(platform, &tenant.id).await?;
+    let leases = recall(platform, &tenant_pools::name(tenant.home, &tenant.id)).await;
+    let outstanding = Outstanding::of(platform, &tenant.id, leases.as_ref()).await?;
+    let code = if outstanding.count == 0 { StatusCode::OK } else { StatusCode::ACCEPTED };
     let now = tenant_pools::limits(platform, &tenant.id).await?.unwrap_or_default();
-    Ok(json(code, &view(&tenant, status.unwrap_or(&tenant.status), &now, outstanding)))
+    let mut body = view(&tenant, status.unwrap_or(&tenant.status), &now);
+    outstanding.show(&mut body);
+    Ok(json(code, &body))
 }
 
 fn limits(fields: &Fields) -> Result<TenantLimits, Problem> {
@@ -113,19 +119,28 @@ async fn tell_pool(platform: &impl Platform, tenant_id: &str) {
     }
 }
 
-/// How many accounts have not acknowledged yet.
-async fn tell_accounts(platform: &impl Platform, tenant_id: &str) -> Result<u64, PlatformError> {
+async fn tell_accounts(platform: &impl Platform, tenant_id: &str) -> Result<(), PlatformError> {
     let accounts = pending_pushes::page(platform, Some(tenant_id), "", ACCOUNTS_PER_REQUEST_MAX).await?;
     stream::iter(accounts)
         .for_each_concurrent(AT_ONCE, |account| async move {
-            // One that cannot be reached stays pending and is counted below.
-            let _ = pending_pushes::push(platform, account).await;
+            // One that cannot be reached stays pending, and is counted.
+            let Ok(Some(balance)) = pending_pushes::push(platform, account).await else { return };
+            // What it spent before the tenant had a budget counts: the pool hears of it before it grants to others.
+            if let Some(pool) = balance.pool.filter(|pool| pool.money) {
+                let _ = leases::recall_all(platform, &pool.name, &[account], 0).await;
+            }
         })
         .await;
-    pending_pushes::count_of_tenant(platform, tenant_id).await
+    Ok(())
 }
 
-fn view(tenant: &Tenant, status: &str, limits: &TenantLimits, outstanding: u64) -> Value {
+/// Who keeps what was leased under the old limits; none if the pool cannot be asked.
+async fn recall(platform: &impl Platform, pool: &str) -> Option<tenant_pool::Outstanding> {
+    let left = leases::recall_outstanding(platform, pool).await;
+    left.inspect_err(|error| log::warn!("{pool} does not say who has leased under old limits: {error}")).ok()
+}
+
+fn view(tenant: &Tenant, status: &str, limits: &TenantLimits) -> Value {
     let TenantLimits { budget, reset_day, requests_per_minute, tokens_per_minute, clamp } = limits;
     object!({
         "tenant_id": tenant.id,
@@ -136,7 +151,6 @@ fn view(tenant: &Tenant, status: &str, limits: &TenantLimits, outstanding: u64) 
         "requests_per_minute": requests_per_minute.flatten(),
         "tokens_per_minute": tokens_per_minute.flatten(),
         "clamp": clamp,
-        "outstanding": outstanding,
     })
 }
 

@@ -153,7 +153,7 @@ fn command() -> impl Strategy<Value = Command> {
         1 => (30u64..40, money()).prop_map(|(id, amount)| Adjust { amount, ..adjust(id, 0) }.into()),
         1 => (40u64..50, money()).prop_map(|(id, amount)| Refund { amount, ..refund(id, 0) }.into()),
         1 => (50u64..60).prop_map(|id| reset(id).into()),
-        1 => prop::sample::select(vec![Command::Wake, Command::Inspect, Command::GiveBack]),
+        1 => prop::sample::select(vec![Command::Wake, Command::Inspect, Command::GiveBack(0)]),
     ]
 }
 

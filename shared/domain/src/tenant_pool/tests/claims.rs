@@ -38,12 +38,12 @@ fn what_one_account_does_not_need_another_gets() {
 fn an_account_that_has_just_given_back_changes_nothing_when_it_is_asked_again() {
     let mut tenant = Tenant::with_budget(2, 1_000);
     tenant.call(0, 900).unwrap();
-    let account::Reply::GivesBack(first) = tenant.tell(0, account::Command::GiveBack) else {
+    let account::Reply::GivesBack(first) = tenant.tell(0, account::Command::GiveBack(0)) else {
         panic!("a pool")
     };
     tenant.want(0, &first);
     let (head, told) = (tenant.accounts[0].head.clone(), tenant.to_pool.len());
-    let account::Reply::GivesBack(again) = tenant.tell(0, account::Command::GiveBack) else {
+    let account::Reply::GivesBack(again) = tenant.tell(0, account::Command::GiveBack(0)) else {
         panic!("a pool")
     };
     assert_eq!((again, &tenant.accounts[0].head, tenant.to_pool.len()), (first, &head, told));
@@ -122,9 +122,9 @@ fn p14_a_lowered_budget_recalls_what_is_not_needed() {
     assert!(tenant.balance().leased > nano(5_000));
     tenant.set_limits(Some(5_100), RateLimits::default());
     for _ in 0..3 {
-        for account in core::mem::take(&mut tenant.recalled) {
+        for (account, void_to) in core::mem::take(&mut tenant.recalled) {
             let account = (0..50).find(|other| id_of(*other) == account).unwrap();
-            tenant.tell(account, account::Command::GiveBack);
+            tenant.tell(account, account::Command::GiveBack(void_to));
         }
         for (account, want) in core::mem::take(&mut tenant.to_pool) {
             tenant.want(account, &want);
@@ -195,7 +195,7 @@ fn p01_an_account_whose_clock_is_ahead_does_not_give_back_what_it_needs() {
     tenant.call(0, 300).unwrap();
     let ends_at = tenant.pool.head.period.ends_at;
     tenant.now = ends_at;
-    tenant.tell(0, account::Command::GiveBack);
+    tenant.tell(0, account::Command::GiveBack(0));
     tenant.now = ends_at.minus(SECOND);
     for (account, want) in core::mem::take(&mut tenant.to_pool) {
         tenant.want(account, &want);
@@ -251,7 +251,7 @@ fn credits_are_nothing_that_is_asked_back() {
     let mut tenant = Tenant::with_budget(2, 1_000);
     let spent = tenant.call(0, 1_000).unwrap();
     tenant.settle(0, spent, 1_000);
-    let account::Reply::GivesBack(told) = tenant.tell(0, account::Command::GiveBack) else {
+    let account::Reply::GivesBack(told) = tenant.tell(0, account::Command::GiveBack(0)) else {
         panic!("a pool")
     };
     tenant.want(0, &told);

@@ -2,6 +2,7 @@
 
 mod claims;
 mod happenings;
+mod lowered;
 
 use super::*;
 use crate::account::{self, Account, Configuration, Configure, PoolTerms, Refusal, Reserve, Served, Settle};
@@ -28,7 +29,7 @@ struct Tenant {
     to_pool: Vec<(usize, Want)>,
     to_accounts: Vec<(usize, (Grant, Timestamp))>,
     notices: Vec<Notice>,
-    recalled: Vec<AccountId>,
+    recalled: Vec<(AccountId, u64)>,
     calls: u64,
     pool_steps: u64,
     versions: u64,
@@ -127,7 +128,7 @@ impl Tenant {
         for event in outcome.events {
             match event {
                 Event::Notice(notice) => self.notices.push(*notice),
-                Event::Recall(account) => self.recalled.push(account),
+                Event::Recall(account, void_to) => self.recalled.push((account, void_to)),
             }
         }
         outcome.reply
@@ -137,6 +138,48 @@ impl Tenant {
         match self.ask_pool(Command::Want(id_of(account), Box::new(want.clone()))) {
             Reply::Grant(grant) => *grant,
             other => panic!("{other:?}"),
+        }
+    }
+
+    fn outstanding(&mut self) -> Outstanding {
+        match self.ask_pool(Command::Outstanding(None)) {
+            Reply::Outstanding(outstanding) => *outstanding,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Whoever is named gives back, and the pool hears of it.
+    fn recall(&mut self, outstanding: &Outstanding) {
+        for named in &outstanding.named {
+            let account = (0..self.accounts.len()).find(|account| id_of(*account) == *named).unwrap();
+            let told = self.tell(account, account::Command::GiveBack(outstanding.void_to));
+            let account::Reply::GivesBack(want) = told else { panic!("{told:?}") };
+            self.want(account, &want);
+        }
+    }
+
+    /// Nobody can spend without the pool what the pool says is not outstanding.
+    #[track_caller]
+    fn check_outstanding(&mut self) {
+        let outstanding = self.outstanding();
+        let configuration = self.pool.configuration().unwrap().clone();
+        let period = self.pool.head.period.clone();
+        let over = configuration.budget.is_some_and(|budget| period.committed > budget);
+        if outstanding.accounts > 0 {
+            return;
+        }
+        for (account, state) in self.accounts.iter().enumerate() {
+            let share = &state.head.tenant;
+            if over && share.confirmed && share.opened_at == period.opened_at {
+                // What it was credited beyond all that it used is its own.
+                let needed = share.used.saturating_add(share.reserved).at_least_zero();
+                assert!(share.granted <= needed, "account {account} has {} free", share.free());
+            }
+            let (requests, tokens) = share.valid_permits(self.now);
+            // Under a limit of nothing no permits are given: whoever has some has them of old.
+            let none = |limit| limit == Some(0);
+            assert!(requests == 0 || !none(configuration.rates.requests_per_minute), "{account}: {requests}");
+            assert!(tokens == 0 || !none(configuration.rates.tokens_per_minute), "{account}: {tokens}");
         }
     }
 
@@ -176,7 +219,7 @@ impl Tenant {
                     for candidate in candidates {
                         let other =
                             (0..self.accounts.len()).find(|other| id_of(*other) == candidate).unwrap();
-                        if let account::Reply::GivesBack(want) = self.tell(other, account::Command::GiveBack)
+                        if let account::Reply::GivesBack(want) = self.tell(other, account::Command::GiveBack(0))
                         {
                             self.want(other, &want);
                         }

@@ -111,7 +111,7 @@ fn commands(kind: u8, id: u64, version: u64, now: Timestamp) -> Vec<Command> {
             vec![Command::Refund(Refund { operation_id: request_id(id), amount: NanoEur::new(40).unwrap() })]
         }
         18 => vec![Command::Reset(Reset { operation_id: request_id(id) })],
-        19 => vec![Command::GiveBack],
+        19 => vec![Command::GiveBack(0)],
         20 => vec![Command::Authorize(KeyHash::from_bytes([0; 32])), Command::Inspect],
         _ => vec![Command::Wake],
     }
