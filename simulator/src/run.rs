@@ -120,7 +120,8 @@ fn heal(world: &Rc<World>) {
 fn recall_everything(world: &Rc<World>) {
     for account in &world.accounts {
         // A machine that dies no more answers.
-        let _ = world.step_and_arm(&(Account::KIND, account.name.clone()), &encode(&Command::GiveBack(0)), None);
+        let _ =
+            world.step_and_arm(&(Account::KIND, account.name.clone()), &encode(&Command::GiveBack(0)), None);
     }
     scheduler::run_once(world);
     settle_down(world);

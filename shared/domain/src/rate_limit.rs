@@ -30,7 +30,8 @@ impl RateLimits {
 
     /// Whether one of them lets less pass than before.
     pub fn is_below(&self, before: &Self) -> bool {
-        let below = |new: Option<u64>, old: Option<u64>| new.is_some_and(|new| old.is_none_or(|old| new < old));
+        let below =
+            |new: Option<u64>, old: Option<u64>| new.is_some_and(|new| old.is_none_or(|old| new < old));
         below(self.requests_per_minute, before.requests_per_minute)
             || below(self.tokens_per_minute, before.tokens_per_minute)
     }

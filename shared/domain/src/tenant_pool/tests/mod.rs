@@ -219,7 +219,8 @@ impl Tenant {
                     for candidate in candidates {
                         let other =
                             (0..self.accounts.len()).find(|other| id_of(*other) == candidate).unwrap();
-                        if let account::Reply::GivesBack(want) = self.tell(other, account::Command::GiveBack(0))
+                        if let account::Reply::GivesBack(want) =
+                            self.tell(other, account::Command::GiveBack(0))
                         {
                             self.want(other, &want);
                         }
