@@ -16,6 +16,9 @@ pub const OTHER_TENANT: &str = "test-tenant";
 pub const LIMITED_TENANTS: [&str; 7] =
     ["limited-1", "limited-2", "limited-3", "limited-4", "limited-5", "limited-6", "limited-7"];
 
+/// For the test that lowers a tenant's limits under load.
+pub const LOWERED_TENANT: &str = "lowered";
+
 /// A copy of [`MODEL`]'s routing under another name, at the provider too.
 const COPY_MODEL: &str = "
 INSERT INTO routing_snapshots (tenant_id, model, version, snapshot)
@@ -50,7 +53,7 @@ pub fn statements() -> Vec<SeedStatement> {
         copy(IMPATIENT_MODEL),
         statement(SET_TIMEOUT, vec![json!(IMPATIENT_MODEL), json!(IMPATIENT_TIMEOUT_MS)]),
     ];
-    for tenant in LIMITED_TENANTS.into_iter().chain([OTHER_TENANT]) {
+    for tenant in LIMITED_TENANTS.into_iter().chain([OTHER_TENANT, LOWERED_TENANT]) {
         all.push(statement(COPY_TENANT, vec![json!(tenant)]));
         all.push(statement(COPY_ROUTING, vec![json!(TENANT), json!(tenant)]));
     }
