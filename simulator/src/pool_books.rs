@@ -1,10 +1,12 @@
 //! What must be true of a tenant's pool, and of it and its accounts together, after every stored step.
 
 use crate::books::Books;
-use crate::levels::Pace;
+use crate::outstanding;
+use crate::pace::{History, Pace};
 use crate::rows::Rows;
 use crate::trace::fnv;
 use crate::view::{View, equal};
+use core::time::Duration;
 use domain::account::Account;
 use domain::identity::AccountId;
 use domain::lease::{Grant, PERMIT_VALIDITY, Want};
@@ -26,7 +28,9 @@ pub struct PoolBooks {
     budget_max: Option<i64>,
     /// Permits by account, as they were first answered: requests and tokens.
     issued: BTreeMap<AccountId, (u64, u64)>,
+    limits: History,
     requests: Pace,
+    tokens: Pace,
     notices: BTreeMap<(u8, Timestamp), Notice>,
     last: (Vec<u8>, Vec<u8>),
     /// What the last step was, for the statistics.
@@ -56,6 +60,9 @@ impl PoolBooks {
             self.seen.push("tenants' periods");
         }
         self.keep_budget(&before);
+        if let Some(known) = self.view.configuration() {
+            self.limits.note(self.view.head.last_seen, known.rates);
+        }
         self.check_sums()?;
         if let (Command::Want(account, want), Reply::Grant(grant)) = (&asked, &answered) {
             let asked = Asked { account: *account, want, grant, before: &before };
@@ -172,6 +179,7 @@ impl PoolBooks {
                 }
             }
             self.check_permits(id, books)?;
+            outstanding::check(&self.view, id, books.view())?;
             calls += books.receipts.of_tenant_period(period) + leased_by_holds(books.view(), period);
             credits += books.receipts.credits_since(period.minus(CREDITS_FROM_BEFORE));
         }
@@ -202,16 +210,34 @@ impl PoolBooks {
         Ok(())
     }
 
-    /// P16: a call of one of the tenant's accounts was admitted. Permits of the last seconds may be used besides;
-    /// `skew_ms` is how far two clocks are apart at most.
+    /// P16: a call of one of the tenant's accounts was admitted. Permits of the last seconds may be used besides, at the
+    /// limits that held then; `skew_ms` is how far two clocks are apart at most.
     pub fn admitted(&mut self, now: Timestamp, skew_ms: u64) -> Result<(), String> {
-        let limit = self.view.configuration().and_then(|known| known.rates.requests_per_minute);
-        let Some(limit) = limit else { return Ok(()) };
-        let more_ms = PERMIT_VALIDITY.as_millis() as u64 + skew_ms;
-        if self.requests.admit(limit, now, i64::try_from(more_ms * 1_000).unwrap_or(i64::MAX)) {
-            return Ok(());
+        let more = PERMIT_VALIDITY + Duration::from_millis(skew_ms);
+        let limit = self.limits.highest(now.minus(more), |limits| limits.requests_per_minute);
+        match limit {
+            Some(limit) if !self.requests.admit(1, limit, now, more) => {
+                Err(format!("more than the tenant's {limit} requests a minute were admitted"))
+            }
+            _ => Ok(()),
         }
-        Err(format!("more than the tenant's {limit} requests a minute were admitted"))
+    }
+
+    /// The same of tokens: a step took some, or may have given some back.
+    pub fn took_tokens(
+        &mut self,
+        (taken, back): (u64, u64),
+        now: Timestamp,
+        skew_ms: u64,
+    ) -> Result<(), String> {
+        let more = PERMIT_VALIDITY + Duration::from_millis(skew_ms);
+        let limit = self.limits.highest(now.minus(more), |limits| limits.tokens_per_minute);
+        let Some(limit) = limit else { return Ok(()) };
+        self.tokens.give_back(back, limit);
+        if taken > 0 && !self.tokens.admit(taken, limit, now, more) {
+            return Err(format!("more than the tenant's {limit} tokens a minute were admitted"));
+        }
+        Ok(())
     }
 }
 
