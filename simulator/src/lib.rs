@@ -4,6 +4,7 @@
 
 mod books;
 mod broken_account;
+mod broken_limits;
 mod broken_pool;
 mod broken_share;
 mod calls;
@@ -11,6 +12,7 @@ mod clients;
 mod database;
 mod dice;
 mod directory;
+mod directory_verdict;
 mod disasters;
 mod executor;
 mod hosted;

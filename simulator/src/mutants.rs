@@ -2,6 +2,7 @@
 
 use crate::broken_account as broken;
 use crate::broken_account::Broken;
+use crate::broken_limits as limits;
 use crate::broken_pool::{self, BrokenPool};
 use crate::broken_share as share;
 use crate::hosted::{Host, Hosted};
@@ -72,7 +73,7 @@ fn pool<F: broken_pool::Flaw>() -> Box<dyn Hosted> {
 use profile::{BACKLOG, CALM_WORLD, CONTENTION, CRASHES, PERIODS, REPEATS};
 
 /// Add one: a flaw in `broken_account` or [`HostFlaw`], and a line here.
-pub static ALL: [Mutant; 38] = [
+pub static ALL: [Mutant; 43] = [
     of_account("settles twice", &CALM_WORLD, 100, host::<broken::SettlesTwice>),
     of_account("a reset forgets holds", &PERIODS, 100, host::<broken::ResetForgetsHolds>),
     of_account("a late checkpoint overrides", &PERIODS, 2_000, host::<broken::LateCheckpointOverrides>),
@@ -105,6 +106,11 @@ pub static ALL: [Mutant; 38] = [
     of_account("a refund is taken twice", &REPEATS, 500, host::<share::RefundIsTakenTwice>),
     of_account("a notice is raised twice", &CONTENTION, 200, host::<share::NoticeIsRaisedTwice>),
     of_account("keys have no budget", &CONTENTION, 200, host::<share::KeysHaveNoBudget>),
+    of_account("revoked keys go on", &CONTENTION, 2_000, host::<limits::RevokedKeysGoOn>),
+    of_account("tokens are free again", &CONTENTION, 1_000, host::<limits::TokensAreFreeAgain>),
+    of_account("keys keep their limits", &CONTENTION, 500, host::<limits::KeysKeepTheirLimits>),
+    of_account("spends what it gave back", &CONTENTION, 2_000, host::<limits::SpendsWhatItGaveBack>),
+    of_pool("tokens are not counted", &CONTENTION, 2_000, pool::<limits::TokensAreNotCounted>),
     of_pool("an old epoch lowers", &CONTENTION, 2_000, pool::<broken_pool::OldEpochLowers>),
     of_pool("a late want lowers", &CONTENTION, 500, pool::<broken_pool::LateWantLowers>),
     of_pool("grants when over", &CONTENTION, 200, pool::<broken_pool::GrantsWhenOver>),

@@ -76,7 +76,7 @@ fn tenant(dice: &Dice, n: u64) -> Tenant {
         reset_day: i64::try_from(dice.between((1, 31))).unwrap_or(1),
         budget_at_first: (!dice.one_in(3)).then_some(0),
         requests_per_minute: dice.one_in(5).then_some(15),
-        tokens_per_minute: dice.one_in(5).then_some(4_000),
+        tokens_per_minute: dice.one_in(4).then_some(1_000),
     }
 }
 
@@ -150,7 +150,7 @@ fn user(dice: &Dice, customer: &Customer, tenant: &Tenant, now: Timestamp) -> Ne
         reset_day: dice.between((1, 31)) as u8,
         models: vec!["all".into()],
         requests_per_minute: dice.one_in(6).then_some(20),
-        tokens_per_minute: dice.one_in(6).then_some(3_000),
+        tokens_per_minute: dice.one_in(4).then_some(600),
         budget_reset_at: now,
     }
 }

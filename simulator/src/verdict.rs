@@ -2,6 +2,7 @@
 
 use crate::books::{Books, cost};
 use crate::calls::{Answered, Call, Facts};
+use crate::directory_verdict;
 use crate::view::equal;
 use crate::world::World;
 use domain::account::UsageRow;
@@ -22,10 +23,12 @@ pub fn pronounce(world: &World) {
         world.check(Some(at), nothing_is_held(books));
         world.check(Some(at), rows_are_all_there(world, &customer.name, books));
         world.check(Some(at), configuration_arrived(world, &customer.name, books));
+        world.check(Some(at), directory_verdict::account_knows_all(world, customer.id, books));
     }
     for tenant in 0..world.tenants.len() {
         world.check(None, nothing_is_stranded(world, tenant));
         world.check(None, pools_limits_arrived(world, tenant));
+        world.check(None, directory_verdict::pool_knows_its_rates(world, tenant));
     }
     world.check(None, notices_were_delivered(world));
     for call in world.calls.borrow().iter() {
