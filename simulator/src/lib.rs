@@ -42,6 +42,7 @@ mod trace;
 mod upstream;
 mod verdict;
 mod view;
+mod webhooks;
 mod world;
 
 pub use run::Outcome;

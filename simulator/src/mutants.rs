@@ -29,6 +29,10 @@ pub enum HostFlaw {
     ForgetsAPoolsLease,
     /// What is left for after the response is never done.
     ForgetsBackgroundTasks,
+    /// Answers webhooks itself, and sends none.
+    LosesWebhooks,
+    /// Sends webhooks without their signature.
+    SignsNoWebhooks,
 }
 
 /// Makes a machine with nothing stored.
@@ -73,7 +77,7 @@ fn pool<F: broken_pool::Flaw>() -> Box<dyn Hosted> {
 use profile::{BACKLOG, CALM_WORLD, CONTENTION, CRASHES, PERIODS, REPEATS};
 
 /// Add one: a flaw in `broken_account` or [`HostFlaw`], and a line here.
-pub static ALL: [Mutant; 43] = [
+pub static ALL: [Mutant; 45] = [
     of_account("settles twice", &CALM_WORLD, 100, host::<broken::SettlesTwice>),
     of_account("a reset forgets holds", &PERIODS, 100, host::<broken::ResetForgetsHolds>),
     of_account("a late checkpoint overrides", &PERIODS, 2_000, host::<broken::LateCheckpointOverrides>),
@@ -122,4 +126,6 @@ pub static ALL: [Mutant; 43] = [
     of_host("tears its store", &CRASHES, 500, HostFlaw::TearsItsStore),
     of_host("replies before it stores", &CRASHES, 200, HostFlaw::RepliesBeforeItStores),
     of_host("forgets background tasks", &CALM_WORLD, 100, HostFlaw::ForgetsBackgroundTasks),
+    of_host("loses webhooks", &CONTENTION, 200, HostFlaw::LosesWebhooks),
+    of_host("signs no webhooks", &CONTENTION, 200, HostFlaw::SignsNoWebhooks),
 ];

@@ -3,6 +3,7 @@
 use crate::database;
 use crate::dice::Dice;
 use crate::profile::Profile;
+use crate::webhooks;
 use crate::world::{Customer, CustomersKey, Tenant};
 use core::time::Duration;
 use domain::api_key::{KeyHash, Pepper, issue};
@@ -17,6 +18,8 @@ use store::{api_keys, pending_pushes, routing_snapshots, tenant_pools, users};
 
 /// Checks keys in this world, and in no other.
 pub const PEPPER: &str = "a pepper of simulated worlds";
+/// Seals the secrets of webhooks.
+pub const MASTER_KEY: [u8; 32] = [0; 32];
 pub const MODEL: &str = "priced";
 /// 2026-01-20T00:00:00Z; worlds begin within half a year of it.
 const FIRST_START_MS: i64 = 1_768_867_200_000;
@@ -107,6 +110,7 @@ pub fn furnish(database: &database::World, dice: &Dice, setting: &Setting) {
         statements.push(tenants_row(tenant));
         statements.push(routing_snapshots::upsert(&tenant.id, &model()));
         statements.push(tenant_pools::add(&tenant.id, *start));
+        statements.extend(dice.one_in(2).then(|| webhooks::endpoint(&tenant.id, *start)));
     }
     for customer in customers {
         let tenant = &tenants[customer.tenant];

@@ -4,6 +4,7 @@ use crate::books::{Books, cost};
 use crate::calls::{Answered, Call, Facts};
 use crate::directory_verdict;
 use crate::view::equal;
+use crate::webhooks;
 use crate::world::World;
 use domain::account::UsageRow;
 use domain::identity::RequestId;
@@ -31,6 +32,7 @@ pub fn pronounce(world: &World) {
         world.check(None, directory_verdict::pool_knows_its_rates(world, tenant));
     }
     world.check(None, notices_were_delivered(world));
+    world.check(None, webhooks::all_arrived(world));
     for call in world.calls.borrow().iter() {
         let books = &books[&world.accounts[call.account].name];
         let Some(id) = call.facts.borrow().request_id else { continue };
@@ -86,7 +88,7 @@ fn pools_limits_arrived(world: &World, tenant: usize) -> Result<(), String> {
 }
 
 const NOTICES: &str = "
-SELECT n.id, SUM(d.status = 'delivered') AS delivered, COUNT(d.target) AS deliveries
+SELECT n.id, SUM(d.status = 'delivered' AND d.channel = 'mail') AS delivered, COUNT(d.target) AS deliveries
 FROM notices n LEFT JOIN deliveries d ON d.notice_id = n.id GROUP BY n.id";
 
 /// P27: what was raised is there, each once under its own id, and a user's mail has left.

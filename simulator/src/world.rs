@@ -12,6 +12,7 @@ use crate::profile::Profile;
 use crate::setting;
 use crate::statistics::Statistics;
 use crate::trace::Trace;
+use crate::webhooks::Received;
 use core::cell::{Cell, RefCell};
 use domain::account::RESERVE_VALIDITY;
 use domain::identity::{AccountId, RequestId};
@@ -50,6 +51,7 @@ pub struct World {
     pub pools: RefCell<BTreeMap<String, PoolBooks>>,
     pub calls: RefCell<Vec<Rc<Call>>>,
     pub statistics: Statistics,
+    pub webhooks: RefCell<Received>,
     /// Faults happen as long as this is false.
     pub healed: Cell<bool>,
     /// Clients, operators and disasters that are not done yet.
@@ -155,6 +157,7 @@ impl World {
             machines: RefCell::default(),
             calls: RefCell::default(),
             statistics: Statistics::default(),
+            webhooks: RefCell::default(),
             healed: Cell::new(false),
             at_work: Cell::new(0),
             wall_start_ms: Cell::new(start.as_millis()),
