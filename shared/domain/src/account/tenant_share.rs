@@ -255,7 +255,8 @@ impl TenantShare {
 pub(super) fn begin(head: &mut Head, configuration: &Configuration, now: Timestamp, events: &mut Vec<Event>) {
     let Some(pool) = &configuration.pool else { return };
     let opened_at = pool.period.last_boundary(now);
-    if head.tenant.opened_at < opened_at {
+    // Calls that are open in the pool's period keep it: by the pool's clock it may go on, and then they count in it.
+    if head.tenant.opened_at < opened_at && head.tenant.reserved.is_zero() {
         let ends_at = pool.period.next_boundary(now);
         head.tenant = TenantShare { ends_at, ..head.tenant.in_period(opened_at) };
     }
