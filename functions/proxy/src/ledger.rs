@@ -104,16 +104,14 @@ pub async fn reserve<P: Platform>(
 
 fn refused(refusal: Refusal, route: &Route, demand: &Demand) -> Problem {
     let model = &route.snapshot.model;
+    let for_each = |output: Option<u64>| output.map(|output| output / demand.choices.max(1));
     match refusal {
         Refusal::InvalidKey => Problem::invalid_api_key(),
         Refusal::UserInactive => Problem::user_inactive(),
         Refusal::TenantInactive => Problem::tenant_inactive(),
         Refusal::ModelNotAllowed => Problem::model_not_found(model),
-        Refusal::Budget(refusal) => {
-            let affordable = refusal.affordable_output.map(|output| output / demand.choices.max(1));
-            Problem::budget_exceeded(&refusal, affordable)
-        }
-        Refusal::Rate(refusal) => Problem::rate_limited(&refusal),
+        Refusal::Budget(refusal) => Problem::budget_exceeded(&refusal, for_each(refusal.affordable_output)),
+        Refusal::Rate(refusal) => Problem::rate_limited(&refusal, for_each(refusal.affordable_output)),
         Refusal::TooManyHolds(max) => Problem::too_many_holds(max),
         Refusal::Unpriced => Problem::unpriced_model(model),
         // No `Reserve` is answered with the last two.

@@ -6,6 +6,7 @@
 use crate::account::RateRefusal;
 use crate::identity::AccountId;
 use crate::money::NanoEur;
+use crate::rate_limit::RateLimits;
 use crate::time::Timestamp;
 use core::time::Duration;
 use minicbor::{Decode, Encode};
@@ -76,6 +77,9 @@ pub struct Grant {
     /// Set when the tenant's rate limits have no permit left.
     #[n(6)]
     pub rate: Option<RateRefusal>,
+    /// The tenant's limits per minute, so that the account knows what never passes.
+    #[n(7)]
+    pub limits: RateLimits,
 }
 
 /// Why a pool does not give what is wanted.

@@ -19,6 +19,7 @@ mod state;
 mod tenant_share;
 #[cfg(test)]
 mod tests;
+mod whole_limits;
 
 pub use balance::Balance;
 pub use care::Care;
@@ -33,7 +34,7 @@ pub use tenant_share::TenantShare;
 
 use crate::lease::Want;
 use crate::money::NanoEur;
-use crate::rate_limit::{RateKind, RateStatuses};
+use crate::rate_limit::{RateExcess, RateKind, RateStatuses};
 use crate::state_machine::{Outcome, PartKey, State, StateMachine};
 use crate::time::Timestamp;
 use core::time::Duration;
@@ -245,10 +246,24 @@ pub struct RateRefusal {
     /// Per minute.
     #[n(2)]
     pub limit: u64,
+    /// A minute at most. None: what is needed is more than the whole limit, and never passes.
     #[n(3)]
-    pub retry_after_ms: u64,
+    pub retry_after_ms: Option<u64>,
     #[n(4)]
     pub statuses: RateStatuses,
+    #[n(5)]
+    pub needed: u64,
+    /// Where it never passes: the largest output ceiling that would, in tokens for all choices together.
+    #[n(6)]
+    pub affordable_output: Option<u64>,
+}
+
+impl RateRefusal {
+    pub(crate) fn of(source: LimitSource, excess: RateExcess, statuses: RateStatuses) -> Self {
+        let RateExcess { kind, limit, needed, .. } = excess;
+        let retry_after_ms = excess.retry_after_ms();
+        Self { source, kind, limit, retry_after_ms, statuses, needed, affordable_output: None }
+    }
 }
 
 impl StateMachine for Account {

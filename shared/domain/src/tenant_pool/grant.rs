@@ -42,6 +42,7 @@ pub(super) fn grant(
         short,
         permits: permits.clone().ok().flatten(),
         rate: permits.err(),
+        limits: configuration.rates,
     };
     if lease.granted > before.granted {
         remember_sparer(&mut state.head.period, account, now);
@@ -167,13 +168,9 @@ fn take_permits(
     if want.requests == 0 && want.tokens == 0 {
         return Ok(None);
     }
-    head.rates.check(want.requests, want.tokens, limits, now).map_err(|excess| RateRefusal {
-        source: LimitSource::Tenant,
-        kind: excess.kind,
-        limit: excess.limit,
-        retry_after_ms: u64::try_from(excess.wait.as_millis()).unwrap_or(u64::MAX),
-        statuses: head.rates.statuses(limits, now),
-    })?;
+    head.rates
+        .check(want.requests, want.tokens, limits, now)
+        .map_err(|excess| RateRefusal::of(LimitSource::Tenant, excess, head.rates.statuses(limits, now)))?;
     let statuses = head.rates.statuses(limits, now);
     let with_spare = |needed: u64, left: Option<u64>| match left {
         Some(left) => {

@@ -71,15 +71,14 @@ fn check(platform: &impl Platform, attempts: &Attempts, max: u64) -> Result<(), 
     if attempts.count <= max {
         return Ok(());
     }
-    let seconds = attempts.window_ends_at.since(platform.now()).as_secs() + 1;
-    let mut problem = Problem::new(
+    let wait = attempts.window_ends_at.since(platform.now()) + Duration::from_secs(1);
+    let problem = Problem::new(
         StatusCode::TOO_MANY_REQUESTS,
         "rate_limit_error",
         "too_many_attempts",
         "There were too many attempts to log in. Retry after the time in `Retry-After`.",
     );
-    problem.headers.push((http::header::RETRY_AFTER, seconds.into()));
-    Err(problem)
+    Err(problem.retry_after_ms(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)))
 }
 
 fn wrong() -> Problem {

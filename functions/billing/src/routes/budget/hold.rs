@@ -138,7 +138,7 @@ async fn refused(
         Refusal::TenantInactive => tenant_inactive(),
         Refusal::ModelNotAllowed => Problem::model_not_found(model),
         Refusal::Budget(refusal) => exceeded(&refusal.figures, estimated),
-        Refusal::Rate(refusal) => Problem::rate_limited(refusal),
+        Refusal::Rate(refusal) => Problem::rate_limited(refusal, None),
         Refusal::TooManyHolds(max) => Problem::too_many_holds(*max),
         Refusal::TooLate => hold_ended(),
         Refusal::Backlogged => Problem::ledger_unavailable(),

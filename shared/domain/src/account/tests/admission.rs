@@ -147,7 +147,7 @@ proptest! {
         let fits = |output| tariff().price(&tokens(input, output)).unwrap().cost <= nano(free);
         let choice = u64::from(choices);
         let command = Reserve { choices, ..reserve(1, input, output) };
-        match affordable_output(&command, 1_000, nano(free)) {
+        match affordable_output(&command, output, 1_000, nano(free)) {
             _ if fits(output) => {}
             Some(affordable) => {
                 prop_assert!(fits(affordable) && affordable % choice == 0 && affordable < output);

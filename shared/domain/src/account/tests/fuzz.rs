@@ -105,6 +105,10 @@ fn grant() -> impl Strategy<Value = Grant> {
             short: short.map(|available| Short { available, ..Short::default() }),
             permits: Some(Permits { sequence, until: period_ends_at, requests, tokens }),
             rate: None,
+            limits: RateLimits {
+                requests_per_minute: None,
+                tokens_per_minute: (tokens % 2 == 0).then_some(tokens),
+            },
         },
     )
 }

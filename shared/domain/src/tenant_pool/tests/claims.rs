@@ -285,7 +285,42 @@ fn p15_p16_a_tenants_rates_are_shared_and_refused_by_name() {
     let Err(Refusal::Rate(refusal)) = tenant.call(1, 200) else { panic!("600 of 500 tokens") };
     assert_eq!(refusal.kind, RateKind::Tokens);
     // The first account was given a few more than it needed.
-    assert!((12_000..12_400).contains(&refusal.retry_after_ms), "{}", refusal.retry_after_ms);
+    let wait = refusal.retry_after_ms.expect("it fits later");
+    assert!((12_000..12_400).contains(&wait), "{wait}");
+}
+
+#[test]
+fn what_is_larger_than_a_tenants_whole_limit_is_refused_for_good_and_with_a_clamp_gets_what_fits() {
+    let rates = RateLimits { requests_per_minute: None, tokens_per_minute: Some(500) };
+    let mut tenant = Tenant::new(1, Some(100_000), rates);
+    let large = |tenant: &mut Tenant, clamp| {
+        let call = tenant.next_call(0);
+        let worst_case = Usage { input: 100, output: 4_000, ..Usage::default() };
+        Reserve { worst_case, clamp, choices: 2, ..call }
+    };
+    let reserve = large(&mut tenant, false);
+    let Err(Refusal::Rate(refusal)) = tenant.reserve(0, reserve) else { panic!("4,100 of 500 tokens") };
+    assert_eq!((refusal.source, refusal.kind, refusal.limit), (LimitSource::Tenant, RateKind::Tokens, 500));
+    assert_eq!((refusal.needed, refusal.retry_after_ms), (4_100, None));
+    assert_eq!(refusal.affordable_output, Some(400));
+    let reserve = large(&mut tenant, true);
+    let id = reserve.request_id;
+    assert_eq!(tenant.reserve(0, reserve), Ok(id));
+    assert_eq!(tenant.accounts[0].head.tenant.reserved, nano(500));
+    // The whole limit is taken: what fits it has to wait, and is told how long.
+    let Err(Refusal::Rate(refusal)) = tenant.call(0, 250) else { panic!("750 of 500 tokens") };
+    assert_eq!(refusal.retry_after_ms, Some(30_000));
+}
+
+#[test]
+fn a_tenants_limit_of_nothing_is_refused_for_good() {
+    let limits = [(Some(0), None, RateKind::Requests), (None, Some(0), RateKind::Tokens)];
+    for (requests_per_minute, tokens_per_minute, kind) in limits {
+        let mut tenant = Tenant::new(1, None, RateLimits { requests_per_minute, tokens_per_minute });
+        let Err(Refusal::Rate(refusal)) = tenant.call(0, 1) else { panic!("one of none") };
+        assert_eq!((refusal.source, refusal.kind), (LimitSource::Tenant, kind));
+        assert_eq!((refusal.limit, refusal.retry_after_ms, refusal.affordable_output), (0, None, None));
+    }
 }
 
 #[test]

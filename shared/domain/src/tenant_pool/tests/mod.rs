@@ -163,7 +163,11 @@ impl Tenant {
 
     /// As a proxy does it: reserves, asks the pool, has others give back, and reserves again.
     fn call(&mut self, account: usize, tokens: u64) -> Result<RequestId, Refusal> {
-        let mut reserve = self.next_call(tokens);
+        let reserve = self.next_call(tokens);
+        self.reserve(account, reserve)
+    }
+
+    fn reserve(&mut self, account: usize, mut reserve: Reserve) -> Result<RequestId, Refusal> {
         let id = reserve.request_id;
         for _ in 0..6 {
             match self.tell(account, account::Command::Reserve(Box::new(reserve.clone()))) {
