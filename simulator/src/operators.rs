@@ -147,6 +147,7 @@ async fn hold(
         tags: Vec::new(),
         grant: None,
         asked: 0,
+        after_ends: None,
         amount: Some(amount),
     };
     for _ in 0..GRANTS_MAX {

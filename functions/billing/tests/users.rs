@@ -33,6 +33,7 @@ fn admitted(scene: &Scene, user: &User, key: &str) -> Result<(), Refusal> {
         grant: None,
         amount: None,
         asked: 0,
+        after_ends: None,
     }));
     match block_on(scene.platform.apply::<Account>(&user.id, command)).unwrap() {
         Reply::Reserved(_) => Ok(()),

@@ -8,6 +8,7 @@ pub mod api_key;
 pub mod civil_time;
 pub mod delivery;
 pub mod destination;
+pub mod host_clocks;
 pub mod identity;
 pub mod lease;
 pub mod money;

@@ -62,7 +62,7 @@ impl Balance {
             budget: configuration.budget,
             top_up: head.top_up,
             limit: configuration.budget.saturating_add(head.top_up).saturating_add(paid_by_top_up),
-            used: period.charged,
+            used: period.charged.saturating_add(period.taken_elsewhere),
             reserved: period.plan_reserved.saturating_add(head.top_up_reserved),
             remaining: free.at_least_zero(),
             over: NanoEur::ZERO.saturating_sub(free).at_least_zero(),

@@ -97,6 +97,10 @@ pub struct Reserve {
     /// the account, and asks for more at once.
     #[n(14)]
     pub asked: u8,
+    /// Where the account has named its time, [`super::Moment::ends`]; `valid_until` is then of that time. Such a
+    /// request is under an id of its own, which no earlier message bears.
+    #[n(15)]
+    pub after_ends: Option<u64>,
 }
 
 /// What was used so far, cumulative; extends the hold.

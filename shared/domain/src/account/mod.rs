@@ -32,6 +32,7 @@ pub use key_meter::KeyMeter;
 pub use state::{Head, Hold, Part, Period};
 pub use tenant_share::TenantShare;
 
+use crate::host_clocks::{SKEW_MAX, Tick};
 use crate::lease::Want;
 use crate::money::NanoEur;
 use crate::rate_limit::{RateExcess, RateKind, RateStatuses};
@@ -153,9 +154,10 @@ pub enum Refusal {
     /// Too many rows wait for delivery.
     #[n(8)]
     Backlogged,
-    /// This `Reserve` is too old, or its request has ended.
+    /// This `Reserve` is of another time than the account's, or its request has ended. Ask again once, under the
+    /// account's time.
     #[n(9)]
-    TooLate,
+    TooLate(#[n(0)] Moment),
     /// The usage has a unit without a price.
     #[n(10)]
     Unpriced,
@@ -165,6 +167,23 @@ pub enum Refusal {
     /// The account is closed.
     #[n(12)]
     Closed,
+}
+
+/// The account's own time, for callers whose clocks differ from it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Moment {
+    #[n(0)]
+    pub now: Timestamp,
+    /// How many ends of calls the account has remembered until now.
+    #[n(1)]
+    pub ends: u64,
+}
+
+impl Moment {
+    /// Of a `Reserve` that is issued now.
+    pub fn valid_until(self) -> Timestamp {
+        self.now.plus(RESERVE_VALIDITY)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
@@ -299,13 +318,17 @@ impl StateMachine for Account {
     }
 
     fn step(state: &mut AccountState, command: Command, now: Timestamp) -> Outcome<Reply, Event> {
-        let now = now.max(state.head.last_seen);
+        let tick = state.head.clocks.tick(state.head.last_seen, now);
         let before = state.head.clone();
+        if tick.is_news {
+            state.head.clocks = tick.clocks;
+        }
         let mut events = Vec::new();
-        let reply = decide(state, command, now, &mut events);
+        let reply = decide(state, command, tick, &mut events);
         // What changes nothing is not stored, not even the time: refusals and questions write no row.
         if state.head != before || state.has_changes() {
-            state.head.last_seen = now;
+            state.head.last_seen = tick.now;
+            state.head.clocks = tick.clocks;
         }
         Outcome { reply, events }
     }
@@ -319,7 +342,8 @@ impl StateMachine for Account {
     }
 }
 
-fn decide(state: &mut AccountState, command: Command, now: Timestamp, events: &mut Vec<Event>) -> Reply {
+fn decide(state: &mut AccountState, command: Command, tick: Tick, events: &mut Vec<Event>) -> Reply {
+    let now = tick.now;
     let Some(configuration) = state.configuration().cloned() else {
         // A name that was never configured stores nothing.
         return match command {
@@ -328,6 +352,9 @@ fn decide(state: &mut AccountState, command: Command, now: Timestamp, events: &m
             _ => Reply::NotConfigured,
         };
     };
+    if tick.turned_back {
+        state.head.turn_back(&configuration, now);
+    }
     let charged = state.head.periods.last().map(|period| (period.opened_at, period.charged));
     expire::end_what_is_due(state, now, events);
     state.head.enter_period(&configuration, now);

@@ -16,7 +16,12 @@ pub(super) fn reserve(
     now: Timestamp,
     events: &mut Vec<Event>,
 ) -> Reply {
+    let is_late = state.head.is_too_late(&command, now);
     if let Some(grant) = &mut command.grant {
+        if is_late {
+            // Permits are good for a while after they were given, and not for ever.
+            grant.permits = None;
+        }
         let head = &mut state.head;
         let (share, periods) = (&mut head.tenant, &head.periods);
         let known = share.opened_at;
@@ -31,7 +36,7 @@ pub(super) fn reserve(
         Ok(Admission::Repeated(reserved)) => Reply::Reserved(reserved),
         Ok(Admission::NeedsGrant(want)) => match &configuration.pool {
             Some(pool) => Reply::NeedsGrant(Box::new(NeedsGrant { pool: pool.name.clone(), want })),
-            None => Reply::Refused(Refusal::TooLate),
+            None => Reply::Refused(too_late(&state.head, now)),
         },
         Err(refusal) => {
             notices::exhausted(state, configuration, &refusal, now, events);
@@ -70,16 +75,9 @@ fn admit(
         Some(Part::Hold(hold)) => {
             return Ok(Admission::Repeated(reserved(state, configuration, key, hold, now)));
         }
-        Some(_) => return Err(Refusal::TooLate),
-        None if now >= command.valid_until => return Err(Refusal::TooLate),
-        None if state.head.is_too_late(command.request_id, command.valid_until) => {
-            return Err(Refusal::TooLate);
-        }
+        Some(_) => return Err(too_late(&state.head, now)),
+        None if state.head.is_too_late(command, now) => return Err(too_late(&state.head, now)),
         None => {}
-    }
-    if command.valid_until > now.plus(RESERVE_VALIDITY * 2) {
-        // An id is remembered until then: no caller may make that long.
-        return Err(Refusal::TooLate);
     }
     if command.routing_version < configuration.routing_version {
         return Err(Refusal::Stale(configuration.routing_version));
@@ -104,6 +102,10 @@ fn admit(
         })),
         Lease::Missing(want) => Ok(Admission::NeedsGrant(want)),
     }
+}
+
+fn too_late(head: &Head, now: Timestamp) -> Refusal {
+    Refusal::TooLate(Moment { now, ends: head.ends })
 }
 
 /// The key, if one is named and good, and user and tenant are active.

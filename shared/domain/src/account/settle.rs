@@ -78,13 +78,19 @@ pub(super) fn release(
         }
         Some(Part::Ended(ended)) => Reply::Repeated(ended.settled.clone()),
         // The `Reserve` may still be on its way: it must not open a hold that nobody ends.
-        None if state.head.is_too_late(command.request_id, command.valid_until) => Reply::Unknown,
-        None if now < command.valid_until && command.valid_until <= now.plus(RESERVE_VALIDITY * 2) => {
+        None if state.head.has_ended(command.request_id) => Reply::Unknown,
+        // By the caller's clock it may come as much later as that is ahead.
+        None if now < command.valid_until && command.valid_until <= latest_valid(now) => {
             state.head.remember_end(command.request_id, command.valid_until, now);
             Reply::Settled(nothing(state, configuration))
         }
         _ => Reply::Unknown,
     }
+}
+
+/// The latest that any caller's `Reserve` is valid until, as clocks differ.
+fn latest_valid(now: Timestamp) -> Timestamp {
+    now.plus(SKEW_MAX + RESERVE_VALIDITY * 2)
 }
 
 /// Moves a hold's money: the charge to used, the rest back to free. Plan money pays first, so the

@@ -79,7 +79,8 @@ impl TenantShare {
             let (requests, tokens) = self.valid_permits(now);
             self.permits = Permits {
                 sequence: new.sequence,
-                until: new.until.max(self.permits.until),
+                // By our own clock: the pool's may be another.
+                until: now.plus(PERMIT_VALIDITY),
                 requests: new.requests.saturating_add(requests),
                 tokens: new.tokens.saturating_add(tokens),
             };

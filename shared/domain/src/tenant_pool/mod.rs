@@ -15,6 +15,7 @@ pub use configuration::PoolConfiguration;
 pub use state::{Head, Lease, Part, PoolPeriod};
 
 use crate::account::LimitSource;
+use crate::host_clocks::Tick;
 use crate::identity::AccountId;
 use crate::lease::{Grant, Want};
 use crate::money::NanoEur;
@@ -114,12 +115,16 @@ impl StateMachine for TenantPool {
     }
 
     fn step(state: &mut PoolState, command: Command, now: Timestamp) -> Outcome<Reply, Event> {
-        let now = now.max(state.head.last_seen);
+        let tick = state.head.clocks.tick(state.head.last_seen, now);
         let before = state.head.clone();
+        if tick.is_news {
+            state.head.clocks = tick.clocks;
+        }
         let mut events = Vec::new();
-        let reply = decide(state, command, now, &mut events);
+        let reply = decide(state, command, tick, &mut events);
         if state.head != before || state.has_changes() {
-            state.head.last_seen = now;
+            state.head.last_seen = tick.now;
+            state.head.clocks = tick.clocks;
         }
         Outcome { reply, events }
     }
@@ -134,7 +139,11 @@ impl StateMachine for TenantPool {
     }
 }
 
-fn decide(state: &mut PoolState, command: Command, now: Timestamp, events: &mut Vec<Event>) -> Reply {
+fn decide(state: &mut PoolState, command: Command, tick: Tick, events: &mut Vec<Event>) -> Reply {
+    let now = tick.now;
+    if let Some(configuration) = state.configuration().cloned().filter(|_| tick.turned_back) {
+        state.head.turn_back(&configuration, now);
+    }
     if let Command::Configure(new) = command {
         return configuration::configure(state, *new, now, events);
     }

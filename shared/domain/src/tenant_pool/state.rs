@@ -1,11 +1,13 @@
 //! What a pool remembers: the present period's sums, and a lease per account.
 
 use super::{PoolBalance, PoolConfiguration};
+use crate::host_clocks::HostClocks;
 use crate::identity::AccountId;
 use crate::money::NanoEur;
 use crate::rate_limit::RateMeters;
 use crate::state_machine::{self, PartKey, State};
 use crate::time::Timestamp;
+use core::time::Duration;
 use minicbor::{Decode, Encode};
 
 #[derive(Clone, Debug, Default, PartialEq, Encode, Decode)]
@@ -19,6 +21,8 @@ pub struct Head {
     /// Of the last batch of permits.
     #[n(3)]
     pub sequence: u64,
+    #[n(20)]
+    pub clocks: HostClocks,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Encode, Decode)]
@@ -151,9 +155,20 @@ impl Head {
         if now < last.ends_at {
             return;
         }
-        let opened_at = configuration.period.last_boundary(now).max(last.ends_at);
+        // Names only rise: one that a clock gave which was days ahead is not given again.
+        let next_name = last.opened_at.plus(Duration::from_millis(1));
+        let opened_at = configuration.period.last_boundary(now).max(last.ends_at).max(next_name);
         let ends_at = configuration.period.next_boundary(now);
         self.period = PoolPeriod { opened_at, ends_at, ..PoolPeriod::default() };
+    }
+
+    /// The time seen last was never the time: the period that was opened in it ends when it should.
+    pub(super) fn turn_back(&mut self, configuration: &PoolConfiguration, now: Timestamp) {
+        let period = &mut self.period;
+        if period.opened_at > now {
+            period.ends_at = period.ends_at.min(configuration.period.next_boundary(now));
+        }
+        period.looked_at = period.looked_at.min(now);
     }
 
     pub(super) fn balance(&self, configuration: &PoolConfiguration) -> PoolBalance {

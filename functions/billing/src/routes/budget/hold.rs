@@ -3,7 +3,7 @@ use crate::budget_view;
 use crate::caller::no_such_user;
 use crate::ledger;
 use domain::account::{
-    Command, LimitFigures, RESERVE_VALIDITY, Refusal, Release, Reply, Reserve, Reserved, Served,
+    Command, LimitFigures, Moment, RESERVE_VALIDITY, Refusal, Release, Reply, Reserve, Reserved, Served,
 };
 use domain::identity::AccountId;
 use domain::money::NanoEur;
@@ -13,8 +13,9 @@ use http_api::{Failure, Fields, Problem, json};
 use platform::{Body, Platform, PlatformError};
 use store::pending_pushes;
 
-/// A hold is asked for again once: if the account had to be told of its user, or had forgotten the time.
-const TRIES: usize = 2;
+/// A hold is asked for again if the account had to be told of its user, and under the account's time if that is another
+/// than ours, or if it had forgotten ours.
+const TRIES: usize = 4;
 
 /// Sets `estimated` aside, up to all that every level has left. The answer names the hold and when it ends by
 /// itself, without charge; `POST /api/usage/log` with its `hold_id` ends it with what was used.
@@ -92,7 +93,7 @@ async fn reserve(
     model: &str,
     amount: NanoEur,
 ) -> Result<Result<Reserved, Refusal>, Failure> {
-    let mut last = Refusal::TooLate;
+    let mut moment: Option<Moment> = None;
     for _ in 0..TRIES {
         let command = Reserve {
             request_id: ledger::hold(account, hold_id),
@@ -103,7 +104,8 @@ async fn reserve(
             worst_case: Usage::default(),
             input_estimate: Usage::default(),
             tariff: Tariff::default(),
-            valid_until: platform.now().plus(RESERVE_VALIDITY),
+            valid_until: moment
+                .map_or_else(|| platform.now().plus(RESERVE_VALIDITY), |moment| moment.valid_until()),
             clamp: false,
             choices: 1,
             served: Served::default(),
@@ -111,6 +113,7 @@ async fn reserve(
             grant: None,
             amount: Some(amount),
             asked: 0,
+            after_ends: moment.map(|moment| moment.ends),
         };
         match store::ledger::reserve(platform, account, command).await.reply? {
             Reply::Reserved(reserved) => return Ok(Ok(reserved)),
@@ -118,12 +121,15 @@ async fn reserve(
             Reply::Refused(Refusal::InvalidKey) => {
                 pending_pushes::push(platform, account).await?.ok_or_else(no_such_user)?;
             }
-            Reply::Refused(Refusal::TooLate) => last = Refusal::TooLate,
+            Reply::Refused(Refusal::TooLate(of_account)) => moment = Some(of_account),
             Reply::Refused(refusal) => return Ok(Err(refusal)),
             other => return Err(ledger::unexpected(&other)),
         }
     }
-    Ok(Err(last))
+    match moment {
+        Some(moment) => Ok(Err(Refusal::TooLate(moment))),
+        None => Err(PlatformError::unavailable("the account does not take its configuration").into()),
+    }
 }
 
 async fn refused(
@@ -140,7 +146,7 @@ async fn refused(
         Refusal::Budget(refusal) => exceeded(&refusal.figures, estimated),
         Refusal::Rate(refusal) => Problem::rate_limited(refusal, None),
         Refusal::TooManyHolds(max) => Problem::too_many_holds(*max),
-        Refusal::TooLate => hold_ended(),
+        Refusal::TooLate(_) => hold_ended(),
         Refusal::Backlogged => Problem::ledger_unavailable(),
         other => return PlatformError::malformed(format!("a hold was refused: {other:?}")).into(),
     };

@@ -6,6 +6,7 @@ use crate::directory::{self, Route};
 use crate::ledger::{self, Admission, Demand};
 use crate::{relay, upstream};
 use bytes::Bytes;
+use core::cell::Cell;
 use domain::account::Reserved;
 use domain::identity::RequestId;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
@@ -28,7 +29,7 @@ const BYTES_PER_TOKEN: u64 = 4;
 pub async fn create<P: Platform>(
     platform: &P,
     request: &Request<Bytes>,
-    request_id: RequestId,
+    request_id: &Cell<RequestId>,
 ) -> Result<Response<Body>, Problem> {
     let caller = Caller::from_headers(platform, request.headers()).await?;
     if request.body().len() > BODY_BYTES_MAX {
@@ -37,7 +38,8 @@ pub async fn create<P: Platform>(
     let chat = ChatRequest::scan(request.body()).map_err(unusable)?;
     let (route, mut call, reserved) = admit(platform, &caller, &chat, request.headers(), request_id).await?;
     let ceiling = reserved.output_ceiling / chat.choices;
-    let sent = upstream::send(platform, &route, &chat, ceiling, &format!("chatcmpl-{request_id}")).await;
+    let id = format!("chatcmpl-{}", call.request_id());
+    let sent = upstream::send(platform, &route, &chat, ceiling, &id).await;
     let answer = match sent {
         Ok(answer) => answer,
         Err(problem) => {
@@ -63,8 +65,8 @@ pub async fn create<P: Platform>(
     }
 }
 
-/// Times that an account is asked to admit a call: it may know newer prices, and one that ends hundreds of calls a second
-/// takes what waited for its turn for too old.
+/// Times that an account is asked to admit a call: it may know newer prices, count with another time than this host, and,
+/// if it ends hundreds of calls a second, take what waited for its turn for too old.
 const ADMIT_TRIES: usize = 8;
 
 /// The route, the open call and what was reserved for it. Asks again if the routing or the time is out of date.
@@ -73,8 +75,9 @@ async fn admit<P: Platform>(
     caller: &Caller,
     chat: &ChatRequest,
     headers: &HeaderMap,
-    request_id: RequestId,
+    request_id: &Cell<RequestId>,
 ) -> Result<(Rc<Route>, OpenCall<P>, Reserved), Problem> {
+    let mut moment = None;
     for _ in 0..ADMIT_TRIES {
         let Some(route) = directory::route(platform, caller.account, &chat.model).await? else {
             // Only who has a good key learns which models there are.
@@ -88,10 +91,13 @@ async fn admit<P: Platform>(
                 return Err(problem);
             }
         };
-        match ledger::reserve(platform, caller, &route, &demand, request_id).await? {
+        match ledger::reserve(platform, caller, &route, &demand, request_id.get(), moment).await? {
             Admission::Open(call, reserved) => return Ok((route, *call, reserved)),
             Admission::Stale => directory::forget(caller.account, &chat.model),
-            Admission::TooLate => {}
+            Admission::TooLate(of_account) => {
+                moment = Some(of_account);
+                request_id.set(http_api::new_request_id(platform));
+            }
         }
     }
     Err(Problem::ledger_unavailable())

@@ -3,6 +3,7 @@
 mod admission;
 mod after_the_fact;
 mod builders;
+mod clocks;
 mod configuration;
 mod ending;
 mod fuzz;

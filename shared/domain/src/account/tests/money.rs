@@ -337,7 +337,7 @@ proptest! {
         prop_assert_eq!(books.ledger.state.head.open_holds, 0);
         books.ledger.later(LATE_SETTLE);
         books.deliver(reset(900).into());
-        prop_assert_eq!(books.ledger.state.head.periods.len(), 1);
+        prop_assert_eq!(books.ledger.state.head.periods.len(), 2, "the present one and the last");
     }
 }
 

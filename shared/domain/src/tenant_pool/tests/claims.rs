@@ -313,6 +313,55 @@ fn what_is_larger_than_a_tenants_whole_limit_is_refused_for_good_and_with_a_clam
 }
 
 #[test]
+fn p31_a_pool_whose_clock_is_minutes_off_gives_permits_and_money_all_the_same() {
+    for minutes in [-10, -2, 2, 10] {
+        let rates = RateLimits { requests_per_minute: Some(60), tokens_per_minute: Some(60_000) };
+        let mut tenant = Tenant::new(2, Some(100_000), rates);
+        for call in 0..200 {
+            // Its host changes in the middle, and is right from then on.
+            tenant.pool_ahead_ms = if call < 100 { minutes * 60_000 } else { 0 };
+            tenant.now = tenant.now.plus(4 * SECOND);
+            let id = tenant.call(call % 2, 100).unwrap_or_else(|refusal| panic!("{minutes}: {refusal:?}"));
+            tenant.settle(call % 2, id, 1);
+            tenant.check(100_000, 0);
+        }
+    }
+}
+
+#[test]
+fn p31_a_tenants_month_that_one_host_begins_minutes_early_is_one_month_with_one_budget() {
+    let mut tenant = Tenant::with_budget(1, 1_000);
+    let ends_at = tenant.balance().resets_at;
+    tenant.now = ends_at.minus(60 * SECOND);
+    tenant.call(0, 1_000).unwrap();
+    tenant.pool_ahead_ms = 120_000;
+    tenant.call(0, 1_000).unwrap();
+    for (ahead, later) in [(0, 0), (120_000, 0), (0, 60), (0, 120), (120_000, 600), (0, 86_400)] {
+        tenant.pool_ahead_ms = ahead;
+        tenant.now = ends_at.minus(60 * SECOND).plus(SECOND * later);
+        assert!(matches!(tenant.call(0, 1), Err(Refusal::Budget(_))), "{ahead} {later}");
+    }
+}
+
+#[test]
+fn a_pool_whose_clock_was_years_ahead_counts_by_the_right_one_after_ten_minutes() {
+    let mut tenant = Tenant::with_budget(1, 1_000);
+    let resets_at = tenant.balance().resets_at;
+    tenant.pool_ahead_ms = 1_000 * 86_400_000;
+    tenant.call(0, 100).unwrap();
+    tenant.pool_ahead_ms = 0;
+    for _ in 0..11 {
+        tenant.now = tenant.now.plus(60 * SECOND);
+        tenant.call(0, 50).unwrap();
+    }
+    assert!(tenant.call(0, 400).is_err());
+    assert_eq!(tenant.balance().resets_at, resets_at);
+    tenant.now = resets_at;
+    tenant.call(0, 1_000).unwrap();
+    assert!(tenant.call(0, 1).is_err());
+}
+
+#[test]
 fn a_tenants_limit_of_nothing_is_refused_for_good() {
     let limits = [(Some(0), None, RateKind::Requests), (None, Some(0), RateKind::Tokens)];
     for (requests_per_minute, tokens_per_minute, kind) in limits {

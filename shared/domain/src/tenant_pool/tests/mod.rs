@@ -24,6 +24,8 @@ struct Tenant {
     pool: PoolState,
     accounts: Vec<AccountState>,
     now: Timestamp,
+    /// How far the pool's host's clock is ahead of the accounts'.
+    pool_ahead_ms: i64,
     /// Sent and not delivered, or to be delivered again.
     to_pool: Vec<(usize, Want)>,
     to_accounts: Vec<(usize, (Grant, Timestamp))>,
@@ -64,6 +66,7 @@ impl Tenant {
             pool: State::default(),
             accounts: (0..accounts).map(|_| State::default()).collect(),
             now: START,
+            pool_ahead_ms: 0,
             to_pool: Vec::new(),
             to_accounts: Vec::new(),
             notices: Vec::new(),
@@ -122,7 +125,8 @@ impl Tenant {
 
     fn ask_pool(&mut self, command: Command) -> Reply {
         self.pool_steps += 1;
-        let outcome = TenantPool::step(&mut self.pool, command, self.now);
+        let now = Timestamp::from_millis(self.now.as_millis() + self.pool_ahead_ms);
+        let outcome = TenantPool::step(&mut self.pool, command, now);
         self.pool.take_changed();
         for event in outcome.events {
             match event {
@@ -158,6 +162,7 @@ impl Tenant {
             grant: None,
             amount: None,
             asked: 0,
+            after_ends: None,
         }
     }
 
