@@ -79,6 +79,7 @@ pub struct Grant {
     pub rate: Option<RateRefusal>,
     /// The tenant's limits per minute, so that the account knows what never passes.
     #[n(7)]
+    #[cbor(default)]
     pub limits: RateLimits,
 }
 

@@ -47,13 +47,16 @@ pub struct Head {
     pub care: Care,
     #[n(12)]
     pub closed: bool,
-    #[n(20)]
+    #[n(13)]
+    #[cbor(default)]
     pub clocks: HostClocks,
     /// How many ends of calls were remembered.
-    #[n(21)]
+    #[n(14)]
+    #[cbor(default)]
     pub ends: u64,
     /// The ends up to this one may be forgotten.
-    #[n(22)]
+    #[n(15)]
+    #[cbor(default)]
     pub forgotten_ends: u64,
 }
 
@@ -66,6 +69,7 @@ pub struct EndedCall {
     pub valid_until: Timestamp,
     /// Its number among the ends.
     #[n(2)]
+    #[cbor(default)]
     pub number: u64,
 }
 
@@ -95,7 +99,8 @@ pub struct Period {
     #[n(8)]
     pub notified: u8,
     /// What was taken of this same budget under another name, because a clock was days ahead.
-    #[n(20)]
+    #[n(9)]
+    #[cbor(default)]
     pub taken_elsewhere: NanoEur,
 }
 

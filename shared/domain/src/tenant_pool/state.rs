@@ -21,7 +21,8 @@ pub struct Head {
     /// Of the last batch of permits.
     #[n(3)]
     pub sequence: u64,
-    #[n(20)]
+    #[n(4)]
+    #[cbor(default)]
     pub clocks: HostClocks,
 }
 
