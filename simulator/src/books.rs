@@ -54,8 +54,8 @@ impl Books {
         let answered: Reply = decode(reply).map_err(|error| error.to_string())?;
         let before = self.view.clone();
         let events = self.view.update(rows)?;
-        let step =
-            Step { command: &asked, reply: &answered, now: now.max(before.head.last_seen), before: &before };
+        let now = before.head.clocks.tick(before.head.last_seen, now).now;
+        let step = Step { command: &asked, reply: &answered, now, before: &before };
         if before.configuration().is_some() {
             self.receipts.operation(&asked, &answered, step.now);
         }

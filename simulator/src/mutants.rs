@@ -69,10 +69,10 @@ fn pool<F: broken_pool::Flaw>() -> Box<dyn Hosted> {
     Box::<Host<BrokenPool<F>>>::default()
 }
 
-use profile::{BACKLOG, CALM_WORLD, CONTENTION, CRASHES, PERIODS, REPEATS};
+use profile::{BACKLOG, CALM_WORLD, CLOCKS, CONTENTION, CRASHES, PERIODS, REPEATS};
 
 /// Add one: a flaw in `broken_account` or [`HostFlaw`], and a line here.
-pub static ALL: [Mutant; 38] = [
+pub static ALL: [Mutant; 40] = [
     of_account("settles twice", &CALM_WORLD, 100, host::<broken::SettlesTwice>),
     of_account("a reset forgets holds", &PERIODS, 100, host::<broken::ResetForgetsHolds>),
     of_account("a late checkpoint overrides", &PERIODS, 2_000, host::<broken::LateCheckpointOverrides>),
@@ -94,6 +94,8 @@ pub static ALL: [Mutant; 38] = [
     of_account("shrinks holds", &CALM_WORLD, 100, host::<broken::ShrinksHolds>),
     of_account("charges the new period", &PERIODS, 200, host::<broken::ChargesTheNewPeriod>),
     of_account("refuses what fits", &CONTENTION, 100, host::<broken::RefusesWhatFits>),
+    of_account("keeps its time to itself", &CLOCKS, 100, host::<broken::KeepsItsTimeToItself>),
+    of_account("time goes back", &PERIODS, 500, host::<broken::TimeGoesBack>),
     of_account("grants are relative", &CONTENTION, 500, host::<share::RelativeGrant>),
     of_account("gives back without a new epoch", &CONTENTION, 500, host::<share::GivesBackWithoutNewEpoch>),
     of_account("recalls below what is needed", &CONTENTION, 500, host::<share::RecallsBelowWhatIsNeeded>),

@@ -7,7 +7,7 @@ use crate::world::World;
 use bytes::Bytes;
 use core::future::pending;
 use core::time::Duration;
-use domain::account::{Account, Command, Reply};
+use domain::account::{Account, Command, Refusal, Reply};
 use domain::state_machine::StateMachine;
 use domain::time::Timestamp;
 use futures_util::future::LocalBoxFuture;
@@ -110,6 +110,9 @@ impl SimulatedPlatform {
         match (command, decode::<Reply>(&encode(&reply))) {
             (Command::Reserve(_), Ok(Reply::Reserved(_))) => {
                 self.die_at(KillPoint::AfterHold, "host died after hold").await;
+            }
+            (Command::Reserve(_), Ok(Reply::Refused(Refusal::TooLate(_)))) => {
+                self.world.statistics.count("told the account's time");
             }
             (Command::Settle(settle), Ok(reply)) => {
                 self.die_at(KillPoint::AfterSettle, "host died after settle").await;

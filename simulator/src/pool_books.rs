@@ -5,7 +5,7 @@ use crate::levels::Pace;
 use crate::rows::Rows;
 use crate::trace::fnv;
 use crate::view::{View, equal};
-use domain::account::Account;
+use domain::account::{Account, RESERVE_VALIDITY};
 use domain::identity::AccountId;
 use domain::lease::{Grant, PERMIT_VALIDITY, Want};
 use domain::notice::{NEARLY, Notice, percent};
@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 
 const TOLD_CHARS_MAX: usize = 420;
 /// Adjustments of an account whose clock is behind may count in the pool's period, too.
-const CREDITS_FROM_BEFORE: core::time::Duration = core::time::Duration::from_secs(600);
+const CREDITS_FROM_BEFORE: core::time::Duration = core::time::Duration::from_secs(1_800);
 
 #[derive(Default)]
 pub struct PoolBooks {
@@ -207,7 +207,8 @@ impl PoolBooks {
     pub fn admitted(&mut self, now: Timestamp, skew_ms: u64) -> Result<(), String> {
         let limit = self.view.configuration().and_then(|known| known.rates.requests_per_minute);
         let Some(limit) = limit else { return Ok(()) };
-        let more_ms = PERMIT_VALIDITY.as_millis() as u64 + skew_ms;
+        // On their way, then held, and both by a time that may go at half speed.
+        let more_ms = 2 * (PERMIT_VALIDITY + RESERVE_VALIDITY * 2).as_millis() as u64 + skew_ms;
         if self.requests.admit(limit, now, i64::try_from(more_ms * 1_000).unwrap_or(i64::MAX)) {
             return Ok(());
         }
