@@ -92,6 +92,9 @@ function plainBindings(run, config) {
     if (!(name in run.secrets)) throw new Error(`${config.fn}: no value for the secret ${name}`);
     bindings[name] = run.secrets[name];
   }
+  for (const name of config.optionalSecrets) {
+    if (name in run.secrets) bindings[name] = run.secrets[name];
+  }
   if (run.testHooks !== undefined && run.testHooks !== null) bindings.TEST_HOOKS = run.testHooks;
   return bindings;
 }

@@ -103,7 +103,7 @@ CREATE TABLE service_keys (
   tenant_id    TEXT REFERENCES tenants (id),
   name         TEXT NOT NULL,
   hash         TEXT NOT NULL UNIQUE,
-  -- A list of `budget:read`, `usage:read`, `usage:write`, `users:write`, `tenants:write`.
+  -- A list of scopes, see store::service_keys::SCOPES.
   scopes       TEXT NOT NULL,
   created_at   INTEGER NOT NULL,
   expires_at   INTEGER,

@@ -1,4 +1,4 @@
-//! People and configuration: log-in, and the users with their live budgets.
+//! People and configuration: the first administrator, log-in, the users with their live budgets, and keys for machines.
 
 mod routes;
 mod session;
@@ -24,9 +24,15 @@ async fn route(platform: &impl Platform, request: &Request<Bytes>) -> Result<Res
     let path = request.uri().path();
     match (request.method().as_str(), http_api::segments(path).as_slice()) {
         ("GET", ["health"]) => Ok(http_api::healthy("admin-api")),
+        ("POST", ["admin", "bootstrap"]) => routes::bootstrap::create(platform, request).await,
         ("POST", ["admin", "auth", "login"]) => routes::login::create(platform, request).await,
         ("GET", ["admin", "me"]) => routes::me::show(platform, request).await,
         ("GET", ["admin", "users"]) => routes::users::list(platform, request).await,
+        ("POST", ["admin", "service-keys"]) => routes::service_keys::create(platform, request).await,
+        ("GET", ["admin", "service-keys"]) => routes::service_keys::list(platform, request).await,
+        ("DELETE", ["admin", "service-keys", id]) => {
+            routes::service_keys::revoke(platform, request, id).await
+        }
         _ => Err(Problem::no_such_route(request.method(), path).into()),
     }
 }

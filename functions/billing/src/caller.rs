@@ -139,3 +139,25 @@ pub fn no_such_user() -> Problem {
         "There is no such user. Check `user_id`, which looks like `eu-` and 32 hexadecimal digits.",
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every one of them.
+    const ALL: [Scope; 8] = [
+        Scope::BudgetRead,
+        Scope::UsageRead,
+        Scope::UsageWrite,
+        Scope::UsersWrite,
+        Scope::TenantsWrite,
+        Scope::LedgerWrite,
+        Scope::ReconciliationRead,
+        Scope::ReconciliationWrite,
+    ];
+
+    #[test]
+    fn an_administrator_can_grant_each_scope_and_no_other() {
+        assert_eq!(ALL.map(Scope::as_str), service_keys::SCOPES);
+    }
+}

@@ -7,6 +7,8 @@ pub mod api_keys;
 pub mod audit_log;
 pub mod configuration;
 pub mod deliveries;
+pub mod first_admin;
+pub mod first_rows;
 mod key_hash;
 pub mod leases;
 pub mod ledger;
