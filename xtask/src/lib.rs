@@ -5,6 +5,7 @@ pub mod build;
 pub mod build_spin;
 pub mod check;
 pub mod cli;
+mod deploy;
 pub mod dev;
 pub mod local;
 pub mod paths;
