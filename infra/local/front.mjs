@@ -25,7 +25,7 @@ export default {
     if (path.startsWith("/v1/")) return proxy.fetch(request, env, ctx);
     if (path.startsWith("/__test/") && env.TEST_HOOKS !== undefined) return tellAll(request, env, ctx);
     const name = NAMED_HEALTH.exec(path)?.[1];
-    if (name in NAMES) return env[NAMES[name]].fetch(new Request(new URL("/health", request.url), request));
+    if (name in NAMES) return env[NAMES[name]].fetch(request);
     const route = ROUTES.find(([prefix]) => path.startsWith(prefix));
     if (route !== undefined && env[route[1]] !== undefined) return env[route[1]].fetch(request);
     return proxy.fetch(request, env, ctx);

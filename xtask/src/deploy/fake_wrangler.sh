@@ -33,6 +33,10 @@ case "$1 $2" in
     cat >"$worker/stdin"
     tr ',' '\n' <"$worker/stdin" | sed -n 's/^[{]*"\([A-Z0-9_]*\)":.*/\1/p' >>"$worker/secrets" ;;
   "deployments status")
+    if [ ! -e "$worker/version" ]; then
+      echo "✘ [ERROR] The Worker $4 has no deployments." >&2
+      exit 1
+    fi
     printf '{"id": "d", "versions": [{"version_id": "%s", "percentage": 100}]}\n' "$(cat "$worker/version")" ;;
   "deploy --config")
     name=$(sed -n 's/^  "name": "\(.*\)",*$/\1/p' "$3")

@@ -8,8 +8,9 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, DirBuilder};
 use std::io::ErrorKind;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 pub struct Kept {
@@ -71,7 +72,8 @@ impl Kept {
     }
 
     fn write(&self, file: &Path, content: &impl Serialize) -> Result<()> {
-        fs::create_dir_all(&self.folder).with_context(|| self.folder.display().to_string())?;
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(&self.folder);
+        made.with_context(|| self.folder.display().to_string())?;
         write_private(file, &serde_json::to_vec_pretty(content)?)
     }
 }

@@ -148,7 +148,7 @@ impl Wrangler {
         if ran.succeeded { Ok(()) } else { Err(self.failure(&arguments, &ran)) }
     }
 
-    /// The version that answers most requests now.
+    /// The version that answers most requests now; none of a Worker that has never been deployed.
     pub fn running_version(&self, worker: &str) -> Result<Option<String>> {
         #[derive(Deserialize)]
         struct Deployment {
@@ -159,7 +159,13 @@ impl Wrangler {
             version_id: String,
             percentage: f64,
         }
-        let deployment: Deployment = self.json(&["deployments", "status", "--name", worker, "--json"])?;
+        let arguments = ["deployments", "status", "--name", worker, "--json"];
+        let ran = self.run(&arguments, None)?;
+        if !ran.succeeded {
+            let never = [&ran.stdout, &ran.stderr].iter().any(|said| said.contains("has no deployments"));
+            return if never { Ok(None) } else { Err(self.failure(&arguments, &ran)) };
+        }
+        let deployment: Deployment = json_in(&ran.stdout)?;
         let most = deployment.versions.into_iter().max_by(|a, b| a.percentage.total_cmp(&b.percentage));
         Ok(most.map(|traffic| traffic.version_id))
     }
