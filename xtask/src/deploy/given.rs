@@ -32,7 +32,10 @@ fn unusable(name: &str, value: &str) -> Option<&'static str> {
         "SESSION_KEY_P256" if !is_hex || value[..8].eq_ignore_ascii_case("ffffffff") => {
             Some("64 hexadecimal digits below the order of P-256: begin them with 0 to 7")
         }
-        BOOTSTRAP_TOKEN if value.len() < TOKEN_LENGTH_MIN => Some("at least 32 random characters"),
+        // Some hosts join headers that came twice by one.
+        BOOTSTRAP_TOKEN if value.len() < TOKEN_LENGTH_MIN || value.contains(',') => {
+            Some("at least 32 random characters, none of them a comma")
+        }
         _ => None,
     }
 }
