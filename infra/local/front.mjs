@@ -18,19 +18,29 @@ const NAMES = {
   cron: "LOCAL_CRON_RESET",
 };
 const NAMED_HEALTH = /^\/(\w+)\/health$/;
+/** Whether the product is seeded and its demo user is there; once it is, nobody need be asked again. */
+let open = false;
 
 export default {
-  fetch(request, env, ctx) {
+  async fetch(request, env, ctx) {
     const path = request.url.slice(request.url.indexOf("/", "http://".length));
     if (path.startsWith("/v1/")) return proxy.fetch(request, env, ctx);
     if (path.startsWith("/__test/") && env.TEST_HOOKS !== undefined) return tellAll(request, env, ctx);
     const name = NAMED_HEALTH.exec(path)?.[1];
-    if (name in NAMES) return env[NAMES[name]].fetch(new Request(new URL("/health", request.url), request));
+    if ((name !== undefined || path === "/health") && !(await isOpen(env))) {
+      return Response.json({ status: "starting" }, { status: 503 });
+    }
+    if (name in NAMES) return env[NAMES[name]].fetch(request);
     const route = ROUTES.find(([prefix]) => path.startsWith(prefix));
     if (route !== undefined && env[route[1]] !== undefined) return env[route[1]].fetch(request);
     return proxy.fetch(request, env, ctx);
   },
 };
+
+async function isOpen(env) {
+  open ||= (await env.LOCAL_OPEN.fetch("http://node/")).ok;
+  return open;
+}
 
 /** A test hook (a clock offset, a fault) goes to every function; billing, which hosts the accounts, answers. */
 async function tellAll(request, env, ctx) {

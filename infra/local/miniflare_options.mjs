@@ -17,15 +17,16 @@ export const FRONT_BINDINGS = {
 
 /**
  * @param run what xtask sends (see run.mjs)
- * @param devRequest answers requests below /__dev/, or undefined where the host has no such routes
+ * @param nodeSide what this process answers: `devRequest` those below /__dev/, undefined where the host has no such
+ *   routes; `isOpen` whether the host may say that it is healthy, 204 or 503
  * @returns the options, and the wrangler configurations they came from
  */
-export function miniflareOptions(run, devRequest) {
+export function miniflareOptions(run, nodeSide) {
   const configs = readAll(run.root);
   const classOwner = (name) => configs.find((config) => config.name === name);
   const workers = configs.map((config) => functionOptions(run, config, classOwner));
   const front = workers.find((worker) => worker.name === nameOf(configs, FRONT_FUNCTION));
-  putInFront(front, run, configs, devRequest);
+  putInFront(front, run, configs, nodeSide);
   workers.push(...(run.extraWorkers ?? []).map((extra) => extraOptions(extra, front.compatibilityDate)));
   const shared = {
     // Off: it would be fetched from the network.
@@ -92,16 +93,20 @@ function plainBindings(run, config) {
     if (!(name in run.secrets)) throw new Error(`${config.fn}: no value for the secret ${name}`);
     bindings[name] = run.secrets[name];
   }
+  for (const name of config.optionalSecrets) {
+    if (name in run.secrets) bindings[name] = run.secrets[name];
+  }
   if (run.testHooks !== undefined && run.testHooks !== null) bindings.TEST_HOOKS = run.testHooks;
   return bindings;
 }
 
 /** Makes `worker` answer on the shared port: its own routes at once, the others over service bindings. */
-function putInFront(worker, run, configs, devRequest) {
+function putInFront(worker, run, configs, { devRequest, isOpen }) {
   worker.modules.unshift({ type: "ESModule", path: "front.mjs", contents: fs.readFileSync(FRONT, "utf8") });
   worker.serviceBindings = Object.fromEntries(
     Object.entries(FRONT_BINDINGS).map(([fn, binding]) => [binding, nameOf(configs, fn)]),
   );
+  worker.serviceBindings.LOCAL_OPEN = isOpen;
   if (devRequest) worker.serviceBindings.LOCAL_DEV = devRequest;
   worker.unsafeDirectSockets = [{ host: HOST, port: run.port }];
 }

@@ -1,8 +1,10 @@
 // Runs the five functions in one workerd. Started by xtask (xtask/src/local), which speaks JSON lines with it:
 //
-//   in   first line: the run (see below); then commands: {"trigger":"cron"}
+//   in   first line: the run (see below); then commands: {"open":true} once the demo user is there too, {"trigger":"cron"}
 //   out  {"ready":true,"workerd_pid":…,"ports":{"front":…,"<extra worker>":…},"migrations":[…]} or {"error":"…"};
-//        then one answer per command: {"triggered":"cron"} or {"error":"…"}
+//        then one answer per command: {"opened":true}, {"triggered":"cron"} or {"error":"…"}
+//
+// Until it is opened, the host answers questions for its health with 503.
 //
 // The run: { root, stateDir, port, secrets: {NAME: value}, vars: {NAME: value}, testHooks: string|null,
 //            devRoutes: bool, endsWithCaller: bool (no host of this kind does),
@@ -50,10 +52,13 @@ async function start(run) {
   const stopWatching = watchOverWorkerd(pidFile);
 
   let host;
-  const devRequest = run.devRoutes ? (request) => answerDevRequest(host, request) : undefined;
-  const { options, configs } = miniflareOptions(run, devRequest);
+  const nodeSide = {
+    devRequest: run.devRoutes ? (request) => answerDevRequest(host, request) : undefined,
+    isOpen: () => new Response(null, { status: host?.open ? 204 : 503 }),
+  };
+  const { options, configs } = miniflareOptions(run, nodeSide);
   const mf = new Miniflare({ ...options, log: new StderrLog(LogLevel.WARN) });
-  host = { mf, configs, stopWatching };
+  host = { mf, configs, stopWatching, open: false };
   try {
     await mf.ready;
     const migrations = await prepareDatabase(host, run);
@@ -127,6 +132,10 @@ async function answerDevRequest(host, request) {
 async function obey(host, line) {
   try {
     const command = JSON.parse(line);
+    if (command.open === true) {
+      host.open = true;
+      return answer({ opened: true });
+    }
     if (command.trigger !== "cron") throw new Error(`unknown command ${line}`);
     await triggerCron(host);
     answer({ triggered: "cron" });

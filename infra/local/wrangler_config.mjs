@@ -33,7 +33,10 @@ export function readAll(root) {
   return FUNCTIONS.map((fn) => read(root, fn));
 }
 
-/** @returns the parsed file plus `fn` (the function's name in this repository) and `folder` (where the file is). */
+/**
+ * @returns the parsed file plus `fn` (the function's name in this repository), `folder` (where the file is) and
+ * `optionalSecrets` (what the function may have besides `secrets.required`)
+ */
 export function read(root, fn) {
   const folder = path.join(root, "infra", "workers", fn);
   const file = path.join(folder, "wrangler.jsonc");
@@ -50,7 +53,12 @@ export function read(root, fn) {
   refuseUnknown(file, "durable_objects.", config.durable_objects ?? {}, ["bindings"]);
   refuseUnknown(file, "triggers.", config.triggers ?? {}, ["crons"]);
   refuseUnknown(file, "secrets.", config.secrets ?? {}, ["required"]);
-  return { ...config, fn, folder };
+  return { ...config, fn, folder, optionalSecrets: optionalSecrets(root)[fn] };
+}
+
+/** By function, what it may have besides the secrets that it requires. */
+function optionalSecrets(root) {
+  return JSON.parse(fs.readFileSync(path.join(root, "infra", "workers", "optional_secrets.json"), "utf8"));
 }
 
 /** The Durable Object classes that this function's own script must export. */

@@ -17,7 +17,7 @@ CREATE TABLE tenants (
   services              TEXT NOT NULL DEFAULT '{}',
   billing_plan          TEXT,
   max_users             INTEGER,
-  -- An IANA name that domain::civil_time knows.
+  -- An IANA name, as the database of time zones writes it.
   time_zone             TEXT NOT NULL DEFAULT 'Europe/Berlin',
   -- Where new accounts of this tenant live for ever.
   home                  TEXT NOT NULL DEFAULT 'eu' CHECK (home IN ('eu', 'any')),
@@ -103,7 +103,7 @@ CREATE TABLE service_keys (
   tenant_id    TEXT REFERENCES tenants (id),
   name         TEXT NOT NULL,
   hash         TEXT NOT NULL UNIQUE,
-  -- A list of `budget:read`, `usage:read`, `usage:write`, `users:write`, `tenants:write`.
+  -- A list of scopes, see store::service_keys::SCOPES.
   scopes       TEXT NOT NULL,
   created_at   INTEGER NOT NULL,
   expires_at   INTEGER,

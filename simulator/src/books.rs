@@ -1,7 +1,7 @@
 //! What must be true of an account after every stored step. These books are kept from what is on disk
 //! and from what was asked, never from what the account says of itself.
 
-use crate::levels::{Levels, ended_by, key_free, worst_case};
+use crate::levels::{Levels, ended_by, key_free, meter_of, worst_case};
 use crate::receipts::Receipts;
 use crate::rows::Rows;
 use crate::trace::fnv;
@@ -11,6 +11,7 @@ use domain::account::{
     Reserve,
 };
 use domain::identity::RequestId;
+use domain::money::NanoEur;
 use domain::notice::{THRESHOLDS, percent};
 use domain::price::{Tariff, Usage};
 use domain::time::Timestamp;
@@ -40,6 +41,15 @@ pub struct Step<'a> {
     pub before: &'a View<Account>,
 }
 
+impl<'a> Step<'a> {
+    /// The open hold that a report ended.
+    pub fn reported_hold(&self) -> Option<&'a Hold> {
+        let (Command::Report(report), Reply::Settled(_)) = (self.command, self.reply) else { return None };
+        let hold = self.before.hold(report.hold?)?;
+        Some(hold).filter(|hold| hold.of_amount && hold.deadline > self.now)
+    }
+}
+
 impl Books {
     /// Reads what a step stored and checks it.
     pub fn witness(
@@ -54,14 +64,17 @@ impl Books {
         let answered: Reply = decode(reply).map_err(|error| error.to_string())?;
         let before = self.view.clone();
         let events = self.view.update(rows)?;
-        let step =
-            Step { command: &asked, reply: &answered, now: now.max(before.head.last_seen), before: &before };
+        let now = before.head.clocks.tick(before.head.last_seen, now).now;
+        let step = Step { command: &asked, reply: &answered, now, before: &before };
         if before.configuration().is_some() {
             self.receipts.operation(&asked, &answered, step.now);
         }
         self.check_holds(&step, &events)?;
         for event in &events {
             self.receipts.take(event, &asked)?;
+        }
+        if let Some(hold) = step.reported_hold() {
+            self.receipts.take_covered(hold, check_report(&step, hold, &events)?);
         }
         self.view.check_counters()?;
         self.levels.check(&step, &self.view, &self.receipts, &events)?;
@@ -184,19 +197,24 @@ impl Books {
                 return Err(format!("a notice of {} per cent was raised at {reached}", notice.percent));
             }
         }
-        let (Some(old), Some(new)) = (step.before.head.periods.last(), self.view.head.periods.last()) else {
+        let (Some(configuration), Some(period)) = (
+            self.view.configuration().filter(|_| step.before.configuration().is_some()),
+            self.view.head.periods.last(),
+        ) else {
             return Ok(());
         };
-        let told_of = !matches!(step.command, Command::Configure(_));
-        let charged = told_of && old.opened_at == new.opened_at && old.charged != new.charged;
-        let Some(configuration) = self.view.configuration().filter(|_| charged) else { return Ok(()) };
-        let by_top_up = new.charged.saturating_sub(new.plan_used);
-        let limit = configuration.budget.saturating_add(self.view.head.top_up).saturating_add(by_top_up);
-        let reached = percent(new.charged, limit);
-        let due = THRESHOLDS.into_iter().filter(|threshold| *threshold <= reached).max().unwrap_or(0);
-        // Of a period that began in the same step nothing was due.
-        if new.notified < due && old.charged < new.charged {
-            return Err(format!("{reached} per cent are used, {} were told of", new.notified));
+        // Whether more was used or the limit fell.
+        let by_top_up = period.charged.get() - period.plan_used.get();
+        let top_up = self.view.head.top_up.get() - self.view.owed();
+        let limit = NanoEur::saturating(configuration.budget.get() + top_up + by_top_up);
+        is_told("the user", percent(period.charged, limit), period.notified)?;
+        for key in &configuration.keys {
+            let (Some(budget), Some(meter)) = (key.budget, self.view.key_meter(meter_of(key))) else {
+                continue;
+            };
+            if key.expires.is_none_or(|at| step.now < at) {
+                is_told(&key.id, percent(meter.used, budget), meter.notified)?;
+            }
         }
         Ok(())
     }
@@ -230,6 +248,37 @@ impl Books {
             return Err(format!("a call took more than there was: {before} were free, now {after}"));
         }
         Ok(())
+    }
+}
+
+/// What a hold covers of its report counts in the hold's period, for the hold's tenant; what exceeds it counts now.
+/// How much was covered.
+fn check_report(step: &Step<'_>, hold: &Hold, events: &[Event]) -> Result<i64, String> {
+    let rows = || {
+        events.iter().filter_map(|event| match event {
+        Event::Usage(row) if matches!(step.command, Command::Report(c) if c.operation_id == row.request_id) => {
+            Some(row)
+        }
+        _ => None,
+    })
+    };
+    let of_hold =
+        rows().filter(|row| row.period_opened_at == hold.period_opened_at && row.tenant_id == hold.tenant_id);
+    let (of_hold, total): (i64, i64) =
+        (of_hold.map(|row| row.cost.get()).sum(), rows().map(|row| row.cost.get()).sum());
+    let covered = total.min(hold.amount().get());
+    if of_hold != covered && of_hold != total {
+        return Err(format!("{of_hold} of {total} are charged where the hold was, which covers {covered}"));
+    }
+    Ok(covered)
+}
+
+fn is_told(whose: &str, reached: u8, notified: u8) -> Result<(), String> {
+    let due = THRESHOLDS.into_iter().filter(|threshold| *threshold <= reached).max().unwrap_or(0);
+    if notified >= due {
+        Ok(())
+    } else {
+        Err(format!("{reached} per cent are used, {whose} was told of {notified}"))
     }
 }
 

@@ -1,7 +1,7 @@
 //! Accounts that are wrong in one way each. They exist to be caught.
 
 use core::marker::PhantomData;
-use domain::account::{Account, Command, Event, Head, Hold, Part, Reply};
+use domain::account::{Account, Command, Event, Head, Hold, Part, RESERVE_VALIDITY, Refusal, Reply};
 use domain::identity::RequestId;
 use domain::money::NanoEur;
 use domain::state_machine::{Outcome, PartKey, State, StateMachine};
@@ -148,7 +148,8 @@ pub struct HoldsNeverExpire;
 impl Flaw for HoldsNeverExpire {
     fn step(state: &mut AccountState, command: Command, now: Timestamp) -> Answer {
         let mut hidden = Vec::new();
-        while let Some(key) = state.first_due(now.max(state.head.last_seen)) {
+        let steady = state.head.clocks.tick(state.head.last_seen, now).now;
+        while let Some(key) = state.first_due(steady) {
             let Some(part) = state.forget(key) else { break };
             hidden.push((key, part));
         }
@@ -330,5 +331,66 @@ impl Flaw for RefusesWhatFits {
             period.plan_used = period.plan_used.saturating_sub(kept);
         }
         outcome
+    }
+}
+
+/// What was reached of a key's budget is forgotten.
+pub struct KeysNoticeIsLost;
+impl Flaw for KeysNoticeIsLost {
+    fn step(state: &mut AccountState, command: Command, now: Timestamp) -> Answer {
+        let outcome = Account::step(state, command, now);
+        let meters = state.parts_of(2).filter_map(|(key, part)| match part {
+            Part::KeyMeter(meter) if meter.notified > 0 => Some((key, meter.clone())),
+            _ => None,
+        });
+        for (key, mut meter) in meters.collect::<Vec<_>>() {
+            meter.notified = 0;
+            state.put(key, Part::KeyMeter(meter));
+        }
+        outcome
+    }
+}
+
+/// A credit lapses with the period, though the top-up had paid.
+pub struct CreditsGoToThePlan;
+impl Flaw for CreditsGoToThePlan {
+    fn step(state: &mut AccountState, command: Command, now: Timestamp) -> Answer {
+        let credits = matches!(&command, Command::Adjust(adjust) if adjust.amount.is_negative());
+        let before = state.head.top_up;
+        let outcome = Account::step(state, command, now);
+        let back = state.head.top_up.saturating_sub(before);
+        if credits
+            && back > NanoEur::ZERO
+            && let Some(period) = state.head.periods.last_mut()
+        {
+            state.head.top_up = before;
+            period.plan_used = period.plan_used.saturating_sub(back);
+        }
+        outcome
+    }
+}
+
+/// Whoever counts with another time is told that he is wrong, and not which time it is.
+pub struct KeepsItsTimeToItself;
+impl Flaw for KeepsItsTimeToItself {
+    fn step(state: &mut AccountState, command: Command, now: Timestamp) -> Answer {
+        let callers = match &command {
+            Command::Reserve(reserve) => reserve.valid_until.minus(RESERVE_VALIDITY),
+            _ => now,
+        };
+        let mut outcome = Account::step(state, command, now);
+        if let Reply::Refused(Refusal::TooLate(moment)) = &mut outcome.reply {
+            moment.now = callers;
+        }
+        outcome
+    }
+}
+
+/// The time goes back with the clock, and what ended is forgotten by it.
+pub struct TimeGoesBack;
+impl Flaw for TimeGoesBack {
+    fn step(state: &mut AccountState, command: Command, now: Timestamp) -> Answer {
+        state.head.last_seen = state.head.last_seen.min(now);
+        Account::step(state, command, now)
     }
 }

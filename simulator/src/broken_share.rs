@@ -53,7 +53,7 @@ impl Flaw for RelativeGrant {
 pub struct GivesBackWithoutNewEpoch;
 impl Flaw for GivesBackWithoutNewEpoch {
     fn step(state: &mut AccountState, command: Command, now: Timestamp) -> Answer {
-        let (epoch, gives_back) = (state.head.tenant.epoch, matches!(command, Command::GiveBack));
+        let (epoch, gives_back) = (state.head.tenant.epoch, matches!(command, Command::GiveBack(_)));
         let mut outcome = Account::step(state, command, now);
         if gives_back {
             state.head.tenant.epoch = epoch;
@@ -67,7 +67,7 @@ impl Flaw for GivesBackWithoutNewEpoch {
 pub struct RecallsBelowWhatIsNeeded;
 impl Flaw for RecallsBelowWhatIsNeeded {
     fn step(state: &mut AccountState, command: Command, now: Timestamp) -> Answer {
-        let gives_back = matches!(command, Command::GiveBack);
+        let gives_back = matches!(command, Command::GiveBack(_));
         let mut outcome = Account::step(state, command, now);
         if gives_back {
             let share = &mut state.head.tenant;

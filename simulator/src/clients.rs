@@ -59,9 +59,6 @@ async fn ask(world: &Rc<World>, account: usize) -> bool {
     let kill_at = world.strikes(dice, world.profile.faults.host_dies).then(|| kill_point(world));
     let number = world.calls.borrow().len() as u64;
     let call = Rc::new(Call::new(number, account, host, kill_at));
-    if world.has_absurd_clocks() {
-        call.disturb();
-    }
     world.calls.borrow_mut().push(call.clone());
     let request = request(world, account);
     world.note(Some(account), "asks", number, || format!("#{number} H{host} {}", said(&request)));
@@ -147,6 +144,11 @@ async fn read(world: &World, call: &Call, receiver: Receiver<Piece>, chunks_max:
             Piece::Head(head, headers) => {
                 status = Some(head);
                 world.statistics.count(outcome(head));
+                if head == StatusCode::SERVICE_UNAVAILABLE && world.profile.only_clocks_differ() {
+                    // P31.
+                    let claim = format!("{} was shut out, though nothing failed", call.tag());
+                    world.violated(Some(call.account), claim);
+                }
                 world.note(Some(call.account), "answered", head.as_u16().into(), || {
                     format!("{} {head}", call.tag())
                 });

@@ -1,6 +1,7 @@
 //! Changes in the directory, as the billing function makes them: the change and its pending push in one commit,
 //! then the push itself. What does not arrive stays pending, for the scheduler.
 
+use crate::limits;
 use crate::platform::SimulatedPlatform;
 use crate::world::{OPERATOR, World};
 use domain::money::NanoEur;
@@ -37,10 +38,14 @@ pub async fn introduce(world: Rc<World>) {
 
 /// Some change of a user's or a tenant's limits, or a user's end.
 pub async fn change(world: &World, platform: &SimulatedPlatform, account: usize) {
-    match world.dice.clients.below(8) {
+    match world.dice.clients.below(15) {
         0..4 => change_users_budget(world, platform, account).await,
         4..7 => change_tenants_budget(world, platform, world.accounts[account].tenant).await,
-        _ => close(world, platform, account).await,
+        7 => close(world, platform, account).await,
+        8..10 => limits::change_a_key(world, platform, account).await,
+        10 => limits::revoke_a_key(world, platform, account).await,
+        11..13 => limits::change_users_rates(world, platform, account).await,
+        _ => limits::change_a_tenant(world, platform, account).await,
     }
 }
 

@@ -1,12 +1,16 @@
 //! What must be true of an account's keys and of what it has leased of its tenant's money, after every step.
 
 use crate::books::{Step, cost};
+use crate::pace::Pace;
 use crate::receipts::Receipts;
+use crate::token_paces::{TokenPaces, given_back};
 use crate::view::{View, equal};
+use core::time::Duration;
 use domain::account::{
     Account, BudgetRefusal, Command, Configuration, Event, Hold, Key, LimitSource, Refusal, Reply, Reserve,
     RowKind, TenantShare,
 };
+use domain::api_key::KeyHash;
 use domain::identity::RequestId;
 use domain::price::Usage;
 use domain::state_machine::PartKey;
@@ -14,7 +18,6 @@ use domain::time::Timestamp;
 use std::collections::BTreeMap;
 
 const KEY_METER: u8 = 2;
-const MINUTE_MICROS: i64 = 60_000_000;
 
 /// What an account took of permits, and what it may have given back.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,28 +27,17 @@ pub struct Permitted {
     pub tokens_given_back: u64,
 }
 
-/// A limit per minute, kept from what was admitted alone.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Pace {
-    empty_at_micros: i64,
-}
-
-impl Pace {
-    /// One more request now; false if the limit and `more_micros` of its time do not allow it.
-    pub fn admit(&mut self, per_minute: u64, now: Timestamp, more_micros: i64) -> bool {
-        let now = now.as_millis() * 1_000;
-        let each = MINUTE_MICROS / i64::try_from(per_minute).unwrap_or(i64::MAX).max(1);
-        self.empty_at_micros = self.empty_at_micros.max(now) + each;
-        self.empty_at_micros - now <= MINUTE_MICROS + more_micros
-    }
-}
-
 /// The limits that calls meet beside the account's own money.
 #[derive(Default)]
 pub struct Levels {
     pub permitted: Permitted,
     /// Calls that the last step admitted under the tenant's limit of requests.
     pub just_permitted: u64,
+    /// Tokens of the tenant that the last step took, and then what it may have given back.
+    pub just_tokens: (u64, u64),
+    /// Keys whose revocation the account has acknowledged.
+    pub revoked: Vec<KeyHash>,
+    tokens: TokenPaces,
     paces: BTreeMap<Option<PartKey>, Pace>,
 }
 
@@ -69,7 +61,10 @@ impl Levels {
             check_tenants_refusal(step, reserve, refusal, after)?;
         }
         for (_, hold) in step.before.holds().filter(|(id, _)| after.hold(*id).is_none()) {
-            self.permitted.tokens_given_back += given_back(step, hold);
+            let back = given_back(step, hold, hold.tenant_tokens);
+            self.permitted.tokens_given_back += back;
+            self.just_tokens.1 += back;
+            self.tokens.ended(step, configuration, hold);
         }
         Ok(())
     }
@@ -94,6 +89,9 @@ impl Levels {
         }
         let key =
             reserve.key.as_ref().and_then(|hash| configuration.keys.iter().find(|key| key.hash == *hash));
+        if reserve.key.as_ref().is_some_and(|hash| self.revoked.contains(hash)) {
+            return Err("a key whose revocation was acknowledged opened a hold".into());
+        }
         if reserve.key.is_some() && key.is_none() {
             return Err("a key that the account does not know opened a hold".into());
         }
@@ -104,6 +102,7 @@ impl Levels {
             }
         }
         self.pace(step.now, configuration, key)?;
+        self.tokens.admitted(step, configuration, key, reserve.worst_case.total())?;
         self.check_lease(configuration, hold, after)
     }
 
@@ -117,7 +116,7 @@ impl Levels {
         let levels = [Some((None, configuration.rates.requests_per_minute)), of_key];
         for (level, limit) in levels.into_iter().flatten() {
             let Some(limit) = limit else { continue };
-            if !self.paces.entry(level).or_default().admit(limit, now, 0) {
+            if !self.paces.entry(level).or_default().admit(1, limit, now, Duration::ZERO) {
                 return Err(format!("more than {limit} requests a minute were admitted ({level:?})"));
             }
         }
@@ -134,6 +133,7 @@ impl Levels {
         self.permitted.requests += u64::from(pool.requests);
         self.just_permitted += u64::from(pool.requests);
         self.permitted.tokens += hold.tenant_tokens;
+        self.just_tokens.0 += hold.tenant_tokens;
         let share = &after.head.tenant;
         if !pool.money {
             return Ok(());
@@ -211,7 +211,14 @@ fn check_share(
         return Err(format!("{} are granted, less than the {} that are needed", new.granted, needed(new)));
     }
     let counts = configuration.pool.as_ref().is_some_and(|pool| pool.money) && step.now < old.ends_at;
-    let mut charged = 0;
+    let covered = step.reported_hold().map_or(0, |hold| {
+        let Reply::Settled(settled) = step.reply else { return 0 };
+        let covered = settled.charged.get().min(hold.amount().get());
+        let leased_now = hold.tenant_opened_at == Some(new.opened_at);
+        // The rows count it as if no hold had been there.
+        (if leased_now { covered } else { 0 }) - (if counts { covered } else { 0 })
+    });
+    let mut charged = covered;
     for event in events {
         let Event::Usage(row) = event else { continue };
         charged += match row.kind {
@@ -221,6 +228,7 @@ fn check_share(
                 row.cost.get()
             }
             RowKind::Report | RowKind::Adjustment if counts => row.cost.get(),
+            RowKind::Correction if counts && matches!(step.command, Command::Report(_)) => row.cost.get(),
             _ => 0,
         };
     }
@@ -251,17 +259,6 @@ fn check_tenants_refusal(
         ));
     }
     Ok(())
-}
-
-/// What the end of a hold may give back of the tenant's tokens at most.
-fn given_back(step: &Step<'_>, hold: &Hold) -> u64 {
-    let used = |usage: &Usage| hold.tenant_tokens.saturating_sub(usage.total());
-    match step.command {
-        _ if hold.deadline <= step.now => 0,
-        Command::Settle(settle) => used(&settle.usage),
-        Command::Release(_) => hold.tenant_tokens,
-        _ => 0,
-    }
 }
 
 /// The worst case of a call at this ceiling, with care.

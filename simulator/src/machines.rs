@@ -169,6 +169,8 @@ impl World {
         for _ in 0..core::mem::take(&mut books.levels.just_permitted) {
             self.check(Some(account), pool.admitted(self.wall(), self.skew_between_ms()));
         }
+        let tokens = core::mem::take(&mut books.levels.just_tokens);
+        self.check(Some(account), pool.took_tokens(tokens, self.wall(), self.skew_between_ms()));
         let tenant = self.accounts[account].tenant;
         self.check(None, pool.check_accounts(self.accounts_of(tenant).map(|a| (a.id, &all[&a.name]))));
     }

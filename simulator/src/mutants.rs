@@ -2,6 +2,7 @@
 
 use crate::broken_account as broken;
 use crate::broken_account::Broken;
+use crate::broken_limits as limits;
 use crate::broken_pool::{self, BrokenPool};
 use crate::broken_share as share;
 use crate::hosted::{Host, Hosted};
@@ -28,6 +29,10 @@ pub enum HostFlaw {
     ForgetsAPoolsLease,
     /// What is left for after the response is never done.
     ForgetsBackgroundTasks,
+    /// Answers webhooks itself, and sends none.
+    LosesWebhooks,
+    /// Sends webhooks without their signature.
+    SignsNoWebhooks,
 }
 
 /// Makes a machine with nothing stored.
@@ -69,10 +74,10 @@ fn pool<F: broken_pool::Flaw>() -> Box<dyn Hosted> {
     Box::<Host<BrokenPool<F>>>::default()
 }
 
-use profile::{BACKLOG, CALM_WORLD, CONTENTION, CRASHES, PERIODS, REPEATS};
+use profile::{BACKLOG, CALM_WORLD, CLOCKS, CONTENTION, CRASHES, PERIODS, REPEATS};
 
 /// Add one: a flaw in `broken_account` or [`HostFlaw`], and a line here.
-pub static ALL: [Mutant; 38] = [
+pub static ALL: [Mutant; 49] = [
     of_account("settles twice", &CALM_WORLD, 100, host::<broken::SettlesTwice>),
     of_account("a reset forgets holds", &PERIODS, 100, host::<broken::ResetForgetsHolds>),
     of_account("a late checkpoint overrides", &PERIODS, 2_000, host::<broken::LateCheckpointOverrides>),
@@ -94,6 +99,8 @@ pub static ALL: [Mutant; 38] = [
     of_account("shrinks holds", &CALM_WORLD, 100, host::<broken::ShrinksHolds>),
     of_account("charges the new period", &PERIODS, 200, host::<broken::ChargesTheNewPeriod>),
     of_account("refuses what fits", &CONTENTION, 100, host::<broken::RefusesWhatFits>),
+    of_account("keeps its time to itself", &CLOCKS, 100, host::<broken::KeepsItsTimeToItself>),
+    of_account("time goes back", &PERIODS, 500, host::<broken::TimeGoesBack>),
     of_account("grants are relative", &CONTENTION, 500, host::<share::RelativeGrant>),
     of_account("gives back without a new epoch", &CONTENTION, 500, host::<share::GivesBackWithoutNewEpoch>),
     of_account("recalls below what is needed", &CONTENTION, 500, host::<share::RecallsBelowWhatIsNeeded>),
@@ -104,7 +111,14 @@ pub static ALL: [Mutant; 38] = [
     of_account("a reset keeps a key's holds", &PERIODS, 2_000, host::<share::ResetKeepsAKeysHolds>),
     of_account("a refund is taken twice", &REPEATS, 500, host::<share::RefundIsTakenTwice>),
     of_account("a notice is raised twice", &CONTENTION, 200, host::<share::NoticeIsRaisedTwice>),
+    of_account("a key's notice is lost", &CONTENTION, 200, host::<broken::KeysNoticeIsLost>),
+    of_account("credits go to the plan", &PERIODS, 500, host::<broken::CreditsGoToThePlan>),
     of_account("keys have no budget", &CONTENTION, 200, host::<share::KeysHaveNoBudget>),
+    of_account("revoked keys go on", &CONTENTION, 2_000, host::<limits::RevokedKeysGoOn>),
+    of_account("tokens are free again", &CONTENTION, 1_000, host::<limits::TokensAreFreeAgain>),
+    of_account("keys keep their limits", &CONTENTION, 500, host::<limits::KeysKeepTheirLimits>),
+    of_account("spends what it gave back", &CONTENTION, 2_000, host::<limits::SpendsWhatItGaveBack>),
+    of_pool("tokens are not counted", &CONTENTION, 2_000, pool::<limits::TokensAreNotCounted>),
     of_pool("an old epoch lowers", &CONTENTION, 2_000, pool::<broken_pool::OldEpochLowers>),
     of_pool("a late want lowers", &CONTENTION, 500, pool::<broken_pool::LateWantLowers>),
     of_pool("grants when over", &CONTENTION, 200, pool::<broken_pool::GrantsWhenOver>),
@@ -116,4 +130,6 @@ pub static ALL: [Mutant; 38] = [
     of_host("tears its store", &CRASHES, 500, HostFlaw::TearsItsStore),
     of_host("replies before it stores", &CRASHES, 200, HostFlaw::RepliesBeforeItStores),
     of_host("forgets background tasks", &CALM_WORLD, 100, HostFlaw::ForgetsBackgroundTasks),
+    of_host("loses webhooks", &CONTENTION, 200, HostFlaw::LosesWebhooks),
+    of_host("signs no webhooks", &CONTENTION, 200, HostFlaw::SignsNoWebhooks),
 ];

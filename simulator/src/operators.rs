@@ -6,7 +6,7 @@ use crate::platform::SimulatedPlatform;
 use crate::world::{NATURE, OPERATOR, World};
 use crate::{directory, scheduler};
 use domain::account::{
-    Account, Adjust, Command, RESERVE_VALIDITY, Refund, Reply, Report, Reserve, Reset, Served, TopUp,
+    Account, Adjust, Command, RESERVE_VALIDITY, Refund, Refusal, Reply, Report, Reserve, Reset, Served, TopUp,
 };
 use domain::identity::RequestId;
 use domain::money::NanoEur;
@@ -112,9 +112,7 @@ async fn do_a_job(world: &World, platform: &SimulatedPlatform, account: usize, n
     let most = amount(world, 200_000);
     world.statistics.count("holds of stated amounts");
     world.note(Some(account), "holds", number, || format!("{most} as {id}"));
-    if !hold(world, platform, account, id, most).await {
-        return;
-    }
+    let Some(id) = hold(world, platform, account, id, most).await else { return };
     world.executor.sleep_ms(dice.between(JOB_MS)).await;
     if dice.one_in(5) {
         return;
@@ -130,7 +128,7 @@ async fn hold(
     account: usize,
     id: RequestId,
     amount: NanoEur,
-) -> bool {
+) -> Option<RequestId> {
     let customer = &world.accounts[account];
     let mut reserve = Reserve {
         request_id: id,
@@ -147,22 +145,29 @@ async fn hold(
         tags: Vec::new(),
         grant: None,
         asked: 0,
+        after_ends: None,
         amount: Some(amount),
     };
     for _ in 0..GRANTS_MAX {
         let command = Command::Reserve(Box::new(reserve.clone()));
         let needs = match platform.apply::<Account>(&customer.name, command).await {
-            Ok(Reply::Reserved(_)) => return true,
+            Ok(Reply::Reserved(_)) => return Some(reserve.request_id),
             Ok(Reply::NeedsGrant(needs)) => needs,
-            _ => return false,
+            Ok(Reply::Refused(Refusal::TooLate(moment))) => {
+                (reserve.valid_until, reserve.after_ends) = (moment.valid_until(), Some(moment.ends));
+                let again = format!("{id} {}", moment.now.as_millis());
+                reserve.request_id = RequestId::of_foreign("simulated hold", &again);
+                continue;
+            }
+            _ => return None,
         };
         let want = tenant_pool::Command::Want(customer.id, Box::new(needs.want));
         match platform.apply::<TenantPool>(&needs.pool, want).await {
             Ok(tenant_pool::Reply::Grant(grant)) => {
                 (reserve.grant, reserve.asked) = (Some(grant), reserve.asked + 1)
             }
-            _ => return false,
+            _ => return None,
         }
     }
-    false
+    None
 }

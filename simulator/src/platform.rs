@@ -7,7 +7,7 @@ use crate::world::World;
 use bytes::Bytes;
 use core::future::pending;
 use core::time::Duration;
-use domain::account::{Account, Command, Reply};
+use domain::account::{Account, Command, Refusal, Reply};
 use domain::state_machine::StateMachine;
 use domain::time::Timestamp;
 use futures_util::future::LocalBoxFuture;
@@ -111,6 +111,9 @@ impl SimulatedPlatform {
             (Command::Reserve(_), Ok(Reply::Reserved(_))) => {
                 self.die_at(KillPoint::AfterHold, "host died after hold").await;
             }
+            (Command::Reserve(_), Ok(Reply::Refused(Refusal::TooLate(_)))) => {
+                self.world.statistics.count("told the account's time");
+            }
             (Command::Settle(settle), Ok(reply)) => {
                 self.die_at(KillPoint::AfterSettle, "host died after settle").await;
                 // After a day the account has forgotten the hold, and what it was charged stands.
@@ -163,7 +166,7 @@ impl Secrets for SimulatedPlatform {
             "API_KEY_PEPPER_1" => Ok(Secret::new(crate::setting::PEPPER)),
             // Into a table.
             "MAIL_URL" => Ok(Secret::new("capture:")),
-            "PROVIDER_KEYS_KEY_1" => Ok(Secret::new("00".repeat(32))),
+            "PROVIDER_KEYS_KEY_1" => Ok(Secret::new("00".repeat(crate::setting::MASTER_KEY.len()))),
             other => Err(PlatformError::not_configured(other)),
         }
     }
@@ -171,7 +174,9 @@ impl Secrets for SimulatedPlatform {
 
 impl Upstream for SimulatedPlatform {
     async fn send(&self, request: Request<Bytes>) -> Result<Response<Body>, PlatformError> {
-        let call = self.call.clone().ok_or_else(|| PlatformError::unavailable("only calls go upstream"))?;
+        let Some(call) = self.call.clone() else {
+            return crate::webhooks::receive(&self.world, &request).await;
+        };
         crate::upstream::send(&self.world, &call, &request, async || {
             self.die_at(KillPoint::AfterUpstreamSend, "host died after upstream send").await;
         })

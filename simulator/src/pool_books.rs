@@ -1,11 +1,13 @@
 //! What must be true of a tenant's pool, and of it and its accounts together, after every stored step.
 
 use crate::books::Books;
-use crate::levels::Pace;
+use crate::outstanding;
+use crate::pace::{History, Pace};
 use crate::rows::Rows;
 use crate::trace::fnv;
 use crate::view::{View, equal};
-use domain::account::Account;
+use core::time::Duration;
+use domain::account::{Account, RESERVE_VALIDITY};
 use domain::identity::AccountId;
 use domain::lease::{Grant, PERMIT_VALIDITY, Want};
 use domain::notice::{NEARLY, Notice, percent};
@@ -16,7 +18,7 @@ use std::collections::BTreeMap;
 
 const TOLD_CHARS_MAX: usize = 420;
 /// Adjustments of an account whose clock is behind may count in the pool's period, too.
-const CREDITS_FROM_BEFORE: core::time::Duration = core::time::Duration::from_secs(600);
+const CREDITS_FROM_BEFORE: core::time::Duration = core::time::Duration::from_secs(1_800);
 
 #[derive(Default)]
 pub struct PoolBooks {
@@ -26,7 +28,9 @@ pub struct PoolBooks {
     budget_max: Option<i64>,
     /// Permits by account, as they were first answered: requests and tokens.
     issued: BTreeMap<AccountId, (u64, u64)>,
+    limits: History,
     requests: Pace,
+    tokens: Pace,
     notices: BTreeMap<(u8, Timestamp), Notice>,
     last: (Vec<u8>, Vec<u8>),
     /// What the last step was, for the statistics.
@@ -49,13 +53,16 @@ impl PoolBooks {
         let before = self.view.clone();
         self.seen.clear();
         for event in self.view.update(rows)? {
-            self.seen.push(if matches!(event, Event::Recall(_)) { "recalls" } else { "tenants' notices" });
+            self.seen.push(if matches!(event, Event::Recall(..)) { "recalls" } else { "tenants' notices" });
             self.take(event)?;
         }
         if before.head.period.opened_at != self.view.head.period.opened_at {
             self.seen.push("tenants' periods");
         }
         self.keep_budget(&before);
+        if let Some(known) = self.view.configuration() {
+            self.limits.note(self.view.head.last_seen, known.rates);
+        }
         self.check_sums()?;
         if let (Command::Want(account, want), Reply::Grant(grant)) = (&asked, &answered) {
             let asked = Asked { account: *account, want, grant, before: &before };
@@ -172,6 +179,7 @@ impl PoolBooks {
                 }
             }
             self.check_permits(id, books)?;
+            outstanding::check(&self.view, id, books.view())?;
             calls += books.receipts.of_tenant_period(period) + leased_by_holds(books.view(), period);
             credits += books.receipts.credits_since(period.minus(CREDITS_FROM_BEFORE));
         }
@@ -202,20 +210,44 @@ impl PoolBooks {
         Ok(())
     }
 
-    /// P16: a call of one of the tenant's accounts was admitted. Permits of the last seconds may be used besides;
-    /// `skew_ms` is how far two clocks are apart at most.
+    /// P16: a call of one of the tenant's accounts was admitted. Permits of the last seconds may be used besides, at the
+    /// limits that held then; `skew_ms` is how far two clocks are apart at most.
     pub fn admitted(&mut self, now: Timestamp, skew_ms: u64) -> Result<(), String> {
-        let limit = self.view.configuration().and_then(|known| known.rates.requests_per_minute);
-        let Some(limit) = limit else { return Ok(()) };
-        let more_ms = PERMIT_VALIDITY.as_millis() as u64 + skew_ms;
-        if self.requests.admit(limit, now, i64::try_from(more_ms * 1_000).unwrap_or(i64::MAX)) {
-            return Ok(());
+        let more = permits_last(skew_ms);
+        let limit = self.limits.highest(now.minus(more), |limits| limits.requests_per_minute);
+        match limit {
+            Some(limit) if !self.requests.admit(1, limit, now, more) => {
+                Err(format!("more than the tenant's {limit} requests a minute were admitted"))
+            }
+            _ => Ok(()),
         }
-        Err(format!("more than the tenant's {limit} requests a minute were admitted"))
+    }
+
+    /// The same of tokens: a step took some, or may have given some back.
+    pub fn took_tokens(
+        &mut self,
+        (taken, back): (u64, u64),
+        now: Timestamp,
+        skew_ms: u64,
+    ) -> Result<(), String> {
+        let more = permits_last(skew_ms);
+        let limit = self.limits.highest(now.minus(more), |limits| limits.tokens_per_minute);
+        let Some(limit) = limit else { return Ok(()) };
+        self.tokens.give_back(back, limit);
+        if taken > 0 && !self.tokens.admit(taken, limit, now, more) {
+            return Err(format!("more than the tenant's {limit} tokens a minute were admitted"));
+        }
+        Ok(())
     }
 }
 
 fn leased_by_holds(view: &View<Account>, period: Timestamp) -> i64 {
     let holds = view.holds().map(|(_, hold)| hold);
     holds.filter(|hold| hold.tenant_opened_at == Some(period)).map(|hold| hold.amount().get()).sum()
+}
+
+/// How long permits may still be used, by the pool's time: on their way, then held, and both by a time that may go at
+/// half speed.
+fn permits_last(skew_ms: u64) -> Duration {
+    2 * (PERMIT_VALIDITY + RESERVE_VALIDITY * 2) + Duration::from_millis(skew_ms)
 }

@@ -23,6 +23,18 @@ pub struct Profile {
     pub leaves_one_in: u64,
 }
 
+impl Profile {
+    /// Whether every question is answered, by one host or another.
+    pub const fn only_clocks_differ(&self) -> bool {
+        let Faults { lost, delayed, repeated, machine_dies, database_fails, host_dies, skew_ms: _ } =
+            self.faults;
+        let Disasters { host_kills, machine_kills: _, database_outages, cut_offs, clock_jumps } =
+            self.disasters;
+        lost + delayed + repeated + machine_dies + database_fails + host_dies == 0
+            && host_kills.1 + database_outages.1 + cut_offs.1 + clock_jumps.1 == 0
+    }
+}
+
 /// One world in so many is large.
 pub const LARGE_ONE_IN: u64 = 10;
 pub const LARGE_TIMES: u64 = 4;
@@ -37,7 +49,7 @@ pub struct Faults {
     pub database_fails: u64,
     /// A proxy's host dies at one of the points of P3 during this call.
     pub host_dies: u64,
-    /// How far a host's clock may be off, in milliseconds.
+    /// How far a host's clock may be off, in milliseconds: half of what two may differ by.
     pub skew_ms: u64,
 }
 
@@ -96,7 +108,7 @@ pub static CRASHES: Profile = Profile {
         machine_dies: 25,
         database_fails: 12,
         host_dies: 3,
-        skew_ms: 3_000,
+        skew_ms: 120_000,
     },
     disasters: Disasters {
         host_kills: (0, 2),
@@ -119,7 +131,7 @@ pub static CONTENTION: Profile = Profile {
     budget_in_calls: (1, 6),
     pause_ms: (0, 30),
     operations: (0, 8),
-    faults: Faults { lost: 30, delayed: 30, repeated: 15, machine_dies: 40, ..CALM },
+    faults: Faults { lost: 30, delayed: 30, repeated: 15, machine_dies: 40, skew_ms: 60_000, ..CALM },
     disasters: NO_DISASTERS,
     odd_answer_one_in: 4,
     leaves_one_in: 8,
@@ -142,7 +154,7 @@ pub static PERIODS: Profile = Profile {
         machine_dies: 30,
         database_fails: 30,
         host_dies: 12,
-        skew_ms: 4_000,
+        skew_ms: 300_000,
     },
     disasters: Disasters {
         host_kills: (0, 1),
@@ -165,7 +177,7 @@ pub static REPEATS: Profile = Profile {
     budget_in_calls: (3, 20),
     pause_ms: (0, 2_000),
     operations: (3, 10),
-    faults: Faults { lost: 20, delayed: 15, repeated: 2, machine_dies: 20, skew_ms: 2_000, ..CALM },
+    faults: Faults { lost: 20, delayed: 15, repeated: 2, machine_dies: 20, skew_ms: 120_000, ..CALM },
     disasters: NO_DISASTERS,
     odd_answer_one_in: 4,
     leaves_one_in: 6,
@@ -193,8 +205,24 @@ pub static BACKLOG: Profile = Profile {
     leaves_one_in: 8,
 };
 
+/// Nothing fails, but every host has another time, and machines move from host to host: nobody is shut out.
+pub static CLOCKS: Profile = Profile {
+    name: "clocks",
+    tenants: (1, 2),
+    accounts: (1, 3),
+    clients: (1, 4),
+    calls_per_client: (2, 8),
+    budget_in_calls: (3, 60),
+    pause_ms: (0, 60_000),
+    operations: (0, 4),
+    faults: Faults { skew_ms: 300_000, ..CALM },
+    disasters: Disasters { machine_kills: (1, 6), ..NO_DISASTERS },
+    odd_answer_one_in: 4,
+    leaves_one_in: 8,
+};
+
 /// What a seed picks from when nobody names a profile.
-pub static ALL: [&Profile; 6] = [&CALM_WORLD, &CRASHES, &CONTENTION, &PERIODS, &REPEATS, &BACKLOG];
+pub static ALL: [&Profile; 7] = [&CALM_WORLD, &CRASHES, &CONTENTION, &PERIODS, &REPEATS, &BACKLOG, &CLOCKS];
 
 pub fn of_seed(seed: u64) -> &'static Profile {
     ALL[(seed % ALL.len() as u64) as usize]

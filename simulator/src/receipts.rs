@@ -6,7 +6,7 @@ use domain::account::{Command, Event, Head, Hold, OPERATION_MEMORY, Reply, RowKi
 use domain::identity::RequestId;
 use domain::notice::Notice;
 use domain::time::Timestamp;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Default)]
 pub struct Receipts {
@@ -26,8 +26,8 @@ pub struct Receipts {
     leased: BTreeMap<Timestamp, i64>,
     /// What adjustments gave back, and when.
     credits: Vec<(Timestamp, i64)>,
-    /// By whose, share and period.
-    notices: BTreeMap<(&'static str, u8, Timestamp), Notice>,
+    /// By whose, which key's, share and period.
+    notices: BTreeMap<(&'static str, Option<String>, u8, Timestamp), Notice>,
 }
 
 struct CallReceipt {
@@ -42,6 +42,7 @@ struct Sums {
     charged: i64,
     /// As the account last said before it forgot the period.
     plan_used: i64,
+    forgotten: bool,
 }
 
 impl Receipts {
@@ -73,7 +74,8 @@ impl Receipts {
         match event {
             Event::Usage(row) => self.take_row((**row).clone(), command),
             Event::Notice(notice) => {
-                let key = (notice.source.as_str(), notice.percent, notice.period_opened_at);
+                let of = notice.key.as_ref().map(|key| key.id.clone());
+                let key = (notice.source.as_str(), of, notice.percent, notice.period_opened_at);
                 if self.notices.insert(key, (**notice).clone()).is_some() {
                     return Err(format!("the notice of {} per cent was raised twice", notice.percent));
                 }
@@ -86,6 +88,8 @@ impl Receipts {
     fn take_row(&mut self, row: UsageRow, command: &Command) -> Result<(), String> {
         match row.kind {
             RowKind::Call => self.check_call(&row)?,
+            // What a report's hold did not cover.
+            RowKind::Correction if matches!(command, Command::Report(_)) => {}
             RowKind::Correction => self.check_correction(&row, command)?,
             RowKind::Report | RowKind::Adjustment => {}
         }
@@ -104,6 +108,13 @@ impl Receipts {
         match self.rows.insert((id, kind), row) {
             Some(_) => Err(format!("a second {kind} row was told for {id}")),
             None => Ok(()),
+        }
+    }
+
+    /// A hold covered so much of the report that ended it: leased like a call's.
+    pub fn take_covered(&mut self, hold: &Hold, covered: i64) {
+        if let Some(period) = hold.tenant_opened_at {
+            *self.leased.entry(period).or_default() += covered;
         }
     }
 
@@ -149,13 +160,54 @@ impl Receipts {
             sums.plan_used = period.plan_used.get();
             equal("a period's charged, by its rows,", period.charged.get(), sums.charged)?;
         }
+        self.follow_forgotten(head)?;
         let from_top_up: i64 = self.periods.values().map(|sums| sums.charged - sums.plan_used).sum();
         let left = self.granted - self.refunded - from_top_up;
         equal("the top-up that is left, less the debt,", head.top_up.get() - head.debt.get(), left)?;
+        self.check_who_pays(head)?;
         if head.top_up < head.top_up_reserved {
             return Err("more of the top-up is reserved than there is".into());
         }
         Ok(())
+    }
+
+    /// The plan pays first and no credit stays with it that is the top-up's.
+    fn check_who_pays(&self, head: &Head) -> Result<(), String> {
+        let Some(period) = head.periods.last() else { return Ok(()) };
+        let by_top_up = period.charged.get() - period.plan_used.get();
+        let taken = period.taken_elsewhere.get() + period.plan_used.get() + period.plan_reserved.get();
+        let room = period.plan_ceiling.get() - taken;
+        let free = head.top_up.get() - head.top_up_reserved.get();
+        if by_top_up > 0 && room > 0 {
+            return Err(format!("the top-up paid {by_top_up}, though the plan has {room} left"));
+        }
+        if room < 0 && free > 0 {
+            return Err(format!("{} are not covered, though {free} of the top-up are free", -room));
+        }
+        if period.plan_used.get() < 0 && head.paid_before.get() + by_top_up > 0 {
+            return Err("a credit stays with the plan, though the top-up had paid".into());
+        }
+        Ok(())
+    }
+
+    /// What the top-up paid of earlier periods is what they said of it. Only of one that was forgotten in the step in
+    /// which its last hold ended may more have been paid, or less, than was seen.
+    fn follow_forgotten(&mut self, head: &Head) -> Result<(), String> {
+        let Some(present) = head.periods.last().map(|period| period.opened_at) else { return Ok(()) };
+        let earlier = self.periods.iter().filter(|(at, _)| **at != present);
+        let seen: i64 = earlier.map(|(_, sums)| sums.charged - sums.plan_used).sum();
+        let unseen = head.paid_before.get() - seen;
+        let known: BTreeSet<Timestamp> = head.periods.iter().map(|period| period.opened_at).collect();
+        let gone = self.periods.iter_mut().filter(|(at, sums)| !known.contains(at) && !sums.forgotten);
+        let mut gone: Vec<&mut Sums> = gone.map(|(_, sums)| sums).collect();
+        gone.iter_mut().for_each(|sums| sums.forgotten = true);
+        match gone.pop() {
+            Some(last) => {
+                last.plan_used -= unseen;
+                Ok(())
+            }
+            None => equal("what the top-up paid of earlier periods", unseen, 0),
+        }
     }
 
     /// What was told of a call: its row and its correction.

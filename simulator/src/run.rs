@@ -9,6 +9,7 @@ use crate::world::{NATURE, Setting, Violation, World};
 use crate::{clients, database, directory, disasters, operators, scheduler, setting, verdict};
 use core::time::Duration;
 use domain::account::{Account, Command, HOLD_TTL_MAX, RESERVE_VALIDITY};
+use domain::host_clocks::SKEW_MAX;
 use domain::state_machine::StateMachine;
 use platform::resident::encode;
 use rusqlite::Connection;
@@ -16,7 +17,7 @@ use std::rc::Rc;
 
 /// After the healing all holds are past their deadlines, whatever clocks their hosts had.
 const HEALING_TAKES: Duration =
-    Duration::from_secs(HOLD_TTL_MAX.as_secs() + RESERVE_VALIDITY.as_secs() + 600);
+    Duration::from_secs(HOLD_TTL_MAX.as_secs() + RESERVE_VALIDITY.as_secs() + 3 * SKEW_MAX.as_secs() + 600);
 /// Wakes and deliveries after the healing; one is enough where nothing is wrong.
 const ROUNDS_MAX: usize = 4;
 
@@ -120,7 +121,8 @@ fn heal(world: &Rc<World>) {
 fn recall_everything(world: &Rc<World>) {
     for account in &world.accounts {
         // A machine that dies no more answers.
-        let _ = world.step_and_arm(&(Account::KIND, account.name.clone()), &encode(&Command::GiveBack), None);
+        let _ =
+            world.step_and_arm(&(Account::KIND, account.name.clone()), &encode(&Command::GiveBack(0)), None);
     }
     scheduler::run_once(world);
     settle_down(world);

@@ -3,6 +3,7 @@
 use crate::database;
 use crate::dice::Dice;
 use crate::profile::Profile;
+use crate::webhooks;
 use crate::world::{Customer, CustomersKey, Tenant};
 use core::time::Duration;
 use domain::api_key::{KeyHash, Pepper, issue};
@@ -17,6 +18,8 @@ use store::{api_keys, pending_pushes, routing_snapshots, tenant_pools, users};
 
 /// Checks keys in this world, and in no other.
 pub const PEPPER: &str = "a pepper of simulated worlds";
+/// Seals the secrets of webhooks.
+pub const MASTER_KEY: [u8; 32] = [0; 32];
 pub const MODEL: &str = "priced";
 /// 2026-01-20T00:00:00Z; worlds begin within half a year of it.
 const FIRST_START_MS: i64 = 1_768_867_200_000;
@@ -76,7 +79,7 @@ fn tenant(dice: &Dice, n: u64) -> Tenant {
         reset_day: i64::try_from(dice.between((1, 31))).unwrap_or(1),
         budget_at_first: (!dice.one_in(3)).then_some(0),
         requests_per_minute: dice.one_in(5).then_some(15),
-        tokens_per_minute: dice.one_in(5).then_some(4_000),
+        tokens_per_minute: dice.one_in(4).then_some(1_000),
     }
 }
 
@@ -107,6 +110,7 @@ pub fn furnish(database: &database::World, dice: &Dice, setting: &Setting) {
         statements.push(tenants_row(tenant));
         statements.push(routing_snapshots::upsert(&tenant.id, &model()));
         statements.push(tenant_pools::add(&tenant.id, *start));
+        statements.extend(dice.one_in(2).then(|| webhooks::endpoint(&tenant.id, *start)));
     }
     for customer in customers {
         let tenant = &tenants[customer.tenant];
@@ -150,7 +154,7 @@ fn user(dice: &Dice, customer: &Customer, tenant: &Tenant, now: Timestamp) -> Ne
         reset_day: dice.between((1, 31)) as u8,
         models: vec!["all".into()],
         requests_per_minute: dice.one_in(6).then_some(20),
-        tokens_per_minute: dice.one_in(6).then_some(3_000),
+        tokens_per_minute: dice.one_in(4).then_some(600),
         budget_reset_at: now,
     }
 }

@@ -133,6 +133,7 @@ impl View<Account> {
         let configuration = self.configuration()?;
         let current = self.head.periods.last()?;
         let mut free = configuration.budget.get() - current.plan_used.get() + self.head.top_up.get();
+        free -= self.owed();
         for (_, hold) in self.holds() {
             free -= hold.top_up.get();
             if hold.period_opened_at == current.opened_at {
@@ -140,6 +141,12 @@ impl View<Account> {
             }
         }
         Some(free)
+    }
+
+    /// Refunds that what lies in the top-up pays, so that no call can.
+    pub fn owed(&self) -> i64 {
+        let held: i64 = self.holds().map(|(_, hold)| hold.top_up.get()).sum();
+        self.head.debt.get().min((self.head.top_up.get() - held).max(0))
     }
 
     pub fn expired(&self, id: RequestId) -> Option<&Hold> {
@@ -164,7 +171,7 @@ impl View<Account> {
         let budget = self.configuration().map_or(0, |configuration| configuration.budget.get());
         let of_plan = self.head.periods.iter().find(|period| period.opened_at == hold.period_opened_at);
         let plan = of_plan.map_or(0, |p| budget - p.plan_used.get() - p.plan_reserved.get());
-        let top_up = self.head.top_up.get() - self.head.top_up_reserved.get();
+        let top_up = self.head.top_up.get() - self.head.top_up_reserved.get() - self.owed();
         let own = plan.max(0) + top_up.min(self.free().unwrap_or(0)).max(0);
         let share = &self.head.tenant;
         let leased = match hold.tenant_opened_at {

@@ -12,8 +12,8 @@ use crate::profile::Profile;
 use crate::setting;
 use crate::statistics::Statistics;
 use crate::trace::Trace;
+use crate::webhooks::Received;
 use core::cell::{Cell, RefCell};
-use domain::account::RESERVE_VALIDITY;
 use domain::identity::{AccountId, RequestId};
 use domain::time::Timestamp;
 use futures_util::future::LocalBoxFuture;
@@ -28,9 +28,9 @@ pub const OPERATOR: Group = 11;
 /// Machines' hosts are numbered from here.
 pub const MACHINES: Group = 100;
 
-/// In some worlds clocks are off by much more than any real host's.
-const ABSURD_SKEW_ONE_IN: u64 = 8;
-const ABSURD_SKEW_TIMES: u64 = 25;
+/// In some worlds clocks are nearly right.
+const SMALL_SKEW_ONE_IN: u64 = 4;
+const SMALL_SKEW_TIMES_LESS: u64 = 100;
 
 pub struct World {
     pub profile: &'static Profile,
@@ -50,6 +50,7 @@ pub struct World {
     pub pools: RefCell<BTreeMap<String, PoolBooks>>,
     pub calls: RefCell<Vec<Rc<Call>>>,
     pub statistics: Statistics,
+    pub webhooks: RefCell<Received>,
     /// Faults happen as long as this is false.
     pub healed: Cell<bool>,
     /// Clients, operators and disasters that are not done yet.
@@ -136,8 +137,8 @@ impl World {
         let (seed, dice) = (setting.seed, AllDice::new(setting.seed));
         let setting::Setting { start, tenants, customers: accounts } = begins;
         let skew_ms = setting.profile.faults.skew_ms;
-        let skew_ms =
-            if dice.machines.one_in(ABSURD_SKEW_ONE_IN) { skew_ms * ABSURD_SKEW_TIMES } else { skew_ms };
+        let is_small = dice.machines.one_in(SMALL_SKEW_ONE_IN);
+        let skew_ms = if is_small { skew_ms / SMALL_SKEW_TIMES_LESS } else { skew_ms };
         Rc::new(Self {
             profile: setting.profile,
             mutant: setting.mutant,
@@ -155,6 +156,7 @@ impl World {
             machines: RefCell::default(),
             calls: RefCell::default(),
             statistics: Statistics::default(),
+            webhooks: RefCell::default(),
             healed: Cell::new(false),
             at_work: Cell::new(0),
             wall_start_ms: Cell::new(start.as_millis()),
@@ -195,12 +197,6 @@ impl World {
     fn new_skew(&self) -> i64 {
         let most = self.skew_ms;
         i64::try_from(self.dice.machines.below(2 * most + 1)).unwrap_or(0) - i64::try_from(most).unwrap_or(0)
-    }
-
-    /// Whether hosts disagree about the time by more than a `Reserve` is valid: then a call's messages may be
-    /// refused as old, and one that is late may be taken after all.
-    pub fn has_absurd_clocks(&self) -> bool {
-        u128::from(2 * self.skew_ms) >= RESERVE_VALIDITY.as_millis()
     }
 
     /// How far two hosts' clocks are apart at most.

@@ -77,3 +77,9 @@ fn p13_calls_across_boundaries_settle_in_their_own_period() {
     expect(&counts, 2_000, &["clock jumps", "limits changed", "operations", "tenants' periods"]);
     expect(&counts, 1_000, &["tenants' limits changed", "accounts closed", "holds of stated amounts"]);
 }
+
+#[test]
+fn p31_hosts_whose_clocks_differ_by_minutes_shut_nobody_out() {
+    let counts = visit(&profile::CLOCKS, 2_000);
+    expect(&counts, 3_000, &["answers 200", "told the account's time"]);
+}

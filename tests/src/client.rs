@@ -75,6 +75,12 @@ impl Request {
         self
     }
 
+    /// Bytes that need not be text.
+    pub fn header_bytes(mut self, name: &str, value: &[u8]) -> Self {
+        self.builder = self.builder.header(name, value);
+        self
+    }
+
     pub fn with_method(mut self, method: &str) -> Self {
         self.builder = self.builder.method(method);
         self

@@ -23,7 +23,18 @@ impl Host {
         Self::start_with(options(upstream_base_url))
     }
 
-    /// The same, and if hosts of its kind may end a request's work as soon as its caller is gone or served, it does.
+    /// Starts it as a deployment finds it: nobody and nothing is there yet.
+    pub fn start_unseeded() -> Self {
+        let nobody_listens = "http://127.0.0.1:9/v1";
+        Self::start_with(Options { unseeded: true, seed: Vec::new(), ..options(nobody_listens) })
+    }
+
+    /// What makes the first administrator.
+    pub fn bootstrap_token(&self) -> String {
+        Secrets::load_or_generate(self.state()).expect("the host's secrets").bootstrap_token
+    }
+
+    /// As [`Self::start`], and if hosts of its kind may end a request's work as soon as its caller is gone or served, it does.
     pub fn start_ending_with_callers(upstream_base_url: &str) -> Self {
         Self::start_with(Options { ends_with_caller: true, ..options(upstream_base_url) })
     }

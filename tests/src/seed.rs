@@ -16,6 +16,12 @@ pub const OTHER_TENANT: &str = "test-tenant";
 pub const LIMITED_TENANTS: [&str; 7] =
     ["limited-1", "limited-2", "limited-3", "limited-4", "limited-5", "limited-6", "limited-7"];
 
+/// A tenant on the plan Professional, which has [`USERS_OF_PLAN`] users.
+pub const TENANT_ON_A_PLAN: &str = "on-a-plan";
+pub const USERS_OF_PLAN: usize = 5;
+/// For the test that lowers a tenant's limits under load.
+pub const LOWERED_TENANT: &str = "lowered";
+
 /// A copy of [`MODEL`]'s routing under another name, at the provider too.
 const COPY_MODEL: &str = "
 INSERT INTO routing_snapshots (tenant_id, model, version, snapshot)
@@ -36,6 +42,8 @@ const COPY_TENANT: &str = "
 INSERT INTO tenants (id, slug, name, status, created_at, updated_at)
 VALUES (?1, ?1, 'A tenant of tests', 'active', 0, 0) ON CONFLICT DO NOTHING";
 
+const PUT_ON_A_PLAN: &str = "UPDATE tenants SET billing_plan = 'professional' WHERE id = ?1";
+
 const COPY_ROUTING: &str = "
 INSERT INTO routing_snapshots (tenant_id, model, version, snapshot)
 SELECT ?2, model, version, snapshot FROM routing_snapshots WHERE tenant_id = ?1
@@ -50,10 +58,11 @@ pub fn statements() -> Vec<SeedStatement> {
         copy(IMPATIENT_MODEL),
         statement(SET_TIMEOUT, vec![json!(IMPATIENT_MODEL), json!(IMPATIENT_TIMEOUT_MS)]),
     ];
-    for tenant in LIMITED_TENANTS.into_iter().chain([OTHER_TENANT]) {
+    for tenant in LIMITED_TENANTS.into_iter().chain([OTHER_TENANT, TENANT_ON_A_PLAN, LOWERED_TENANT]) {
         all.push(statement(COPY_TENANT, vec![json!(tenant)]));
         all.push(statement(COPY_ROUTING, vec![json!(TENANT), json!(tenant)]));
     }
+    all.push(statement(PUT_ON_A_PLAN, vec![json!(TENANT_ON_A_PLAN)]));
     all
 }
 

@@ -22,11 +22,11 @@ async fn session(scene: &Scene) -> String {
 async fn users(scene: &Scene, token: &str) -> Vec<Value> {
     let (mut all, mut cursor) = (Vec::new(), String::new());
     loop {
-        let path = format!("/admin/users?limit=3&cursor={cursor}");
+        let path = format!("/admin/users?limit=3{cursor}");
         let mut page = scene.client().get(&path).bearer(token).send().await.expect(200).json();
         all.append(page["users"].as_array_mut().expect("users"));
         match page["next_cursor"].as_str() {
-            Some(next) => cursor = next.to_owned(),
+            Some(next) => cursor = format!("&cursor={next}"),
             None => return all,
         }
     }

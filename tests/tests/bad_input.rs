@@ -43,7 +43,7 @@ async fn wrong_types_and_values_name_the_field() {
         ("max_tokens", json!(1.5), "invalid_type"),
         ("max_tokens", json!("50"), "invalid_type"),
         ("max_tokens", json!(u64::MAX), "invalid_value"),
-        ("max_tokens", json!(1e300), "invalid_type"),
+        ("max_tokens", json!(1e300), "invalid_value"),
         ("max_tokens", json!(100_000_000), "invalid_value"),
         ("n", json!(0), "invalid_value"),
         ("n", json!(1_000_000), "invalid_value"),
@@ -217,5 +217,132 @@ async fn p16_requests_per_minute_are_counted_before_anything_is_sent() {
     }
     assert_eq!(admitted, 3);
     scene.upstream().expect_calls(&[(MODEL, 3)]);
+    scene.end().await;
+}
+
+/// A header's name and its values, each on a line of its own.
+type Lines<'a> = (&'a str, &'a [&'a [u8]]);
+
+fn with_lines(request: tests::client::Request, (name, values): Lines<'_>) -> tests::client::Request {
+    values.iter().fold(request, |request, value| request.header_bytes(name, value))
+}
+
+#[tokio::test]
+async fn p30_an_order_whose_id_cannot_be_read_is_refused_by_name_and_its_id_stays_free() {
+    let scene = Scene::start().await;
+    let user = scene.user_with_budget("1").await;
+    let order = async |lines: Lines<'_>| {
+        let body = json!({"amount": "0.25", "reason": "a credit"});
+        let request = scene.client().post(&format!("/api/users/{}/top-ups", user.id), &body);
+        with_lines(request.header("x-api-key", &scene.facts().billing_api_key), lines).send().await
+    };
+    for ids in [
+        &["gutschrift-ä".as_bytes()][..],
+        &[b"gutschrift-\xe4"],
+        &[b"k1", b"k1"],
+        &[b"k1", b"k2"],
+        &[b"k1, k1"],
+        &[b""],
+    ] {
+        let problem = order(("idempotency-key", ids)).await.expect_problem_json(400, "invalid_value");
+        assert_eq!(problem["param"], "Idempotency-Key", "{ids:?}: {problem}");
+    }
+    // A control character, which no client library sends: whoever refuses it, it is not taken for absent.
+    let authority = scene.client().authority().to_owned();
+    let body = r#"{"amount":"0.25","reason":"a credit"}"#;
+    let request = format!(
+        "POST /api/users/{}/adjustments HTTP/1.1\r\nhost: x\r\nx-api-key: {}\r\nidempotency-key: k\u{1}1\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+        user.id,
+        scene.facts().billing_api_key,
+        body.len(),
+    );
+    if let Some(answer) = raw::exchange(&authority, request.as_bytes()).await {
+        assert_eq!(answer.status, 400, "{}", answer.text);
+    }
+    let path = format!("/api/users/{}/budget", user.id);
+    let budget = scene.billing("GET", &path, &json!(null)).await.expect(200).json();
+    assert_eq!((&budget["top_up"], &budget["budget_used"]), (&json!("0.00"), &json!("0.00")));
+    for repeated in [false, true] {
+        assert_eq!(order(("idempotency-key", &[b"k1"])).await.expect(200).json()["repeated"], repeated);
+    }
+    let budget = scene.billing("GET", &path, &json!(null)).await.expect(200).json();
+    assert_eq!(budget["top_up"], "0.25");
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn p30_a_calls_header_that_cannot_be_taken_as_meant_is_refused_by_name() {
+    let scene = Scene::start().await;
+    let user = scene.user_with_budget("1").await;
+    let long = "t".repeat(65);
+    let cases: [Lines<'_>; 8] = [
+        ("x-usage-tags", &[b"team-a,K\xf6ln"]),
+        ("x-usage-tags", &[b"1,2,3,4,5", b"6,7,8,9"]),
+        ("x-usage-tags", &[long.as_bytes()]),
+        ("x-budget-clamp", &[b"alow"]),
+        ("x-budget-clamp", &[b"allow", b"allow"]),
+        ("authorization", &[b"Bearer another"]),
+        ("x-api-key", &[b"k\xe4y"]),
+        ("x-api-key", &[b"one", b"two"]),
+    ];
+    for lines in cases {
+        let answer = with_lines(user.chat(&chat_body(MODEL)), lines).send().await;
+        let error = answer.expect_problem(400, "invalid_value");
+        assert_eq!(error["param"], lines.0, "{lines:?}: {error}");
+    }
+    let other = user.chat(&chat_body(MODEL)).header("x-api-key", "another").send().await;
+    other.expect_problem(400, "conflicting_credentials");
+    let compressed = user.chat(&chat_body(MODEL)).header("content-encoding", "gzip").send().await;
+    assert_eq!(compressed.header("accept-encoding"), "identity");
+    compressed.expect_problem(415, "unsupported_content_encoding");
+    scene.upstream().expect_calls(&[]);
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn p30_tags_arrive_as_they_were_sent_in_every_alphabet() {
+    let scene = Scene::start().await;
+    let user = scene.user_with_budget("1").await;
+    let lines: Lines<'_> = ("x-usage-tags", &["team-a, Köln".as_bytes(), "日本,😀".as_bytes()]);
+    let answer = with_lines(user.chat(&chat_body(MODEL)), lines).send().await.expect(200);
+    let path = format!("/v1/usage/{}", answer.header("x-request-id"));
+    let usage = user.get(&path).send().await.expect(200).json();
+    assert_eq!(usage["rows"][0]["tags"], json!(["team-a", "Köln", "日本", "😀"]));
+    scene.upstream().expect_calls(&[(MODEL, 1)]);
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn p30_a_member_that_is_null_doubled_unknown_or_huge_is_refused_by_name_and_the_id_stays_free() {
+    let scene = Scene::start().await;
+    let user = scene.user_with_budget("1").await;
+    let (id, key) = (&user.id, scene.facts().billing_api_key.clone());
+    let report = format!(r#""request_id":"r1","user_id":"{id}","model":"{MODEL}""#);
+    let (log, top_ups, of_user) =
+        ("/api/usage/log", format!("/api/users/{id}/top-ups"), format!("/api/users/{id}"));
+    let cases = [
+        ("POST", log, format!(r#"{{{report},"tokens_input":null,"tokens_output":null}}"#), "tokens_input"),
+        ("POST", log, format!(r#"{{{report},"tokens_input":1e999,"tokens_output":1}}"#), "tokens_input"),
+        ("POST", log, format!(r#"{{{report},"cost":"0.1","cost_total":"0.2"}}"#), "cost_total"),
+        ("POST", &top_ups, r#"{"amount":1,"amount":100,"reason":"x","operation_id":"t"}"#.into(), "amount"),
+        ("POST", &top_ups, r#"{"amount":1e12,"reason":"x","operation_id":"t"}"#.into(), "amount"),
+        ("PATCH", &of_user, r#"{"name":"x","budget_total":null}"#.into(), "budget_total"),
+        ("PATCH", &of_user, r#"{"name":"x","budget":9}"#.into(), "budget"),
+        ("GET", "/api/usage?form=2027-01-01T00:00:00Z", String::new(), "form"),
+        ("GET", "/api/usage?limit=1&limit=2", String::new(), "limit"),
+    ];
+    for (method, path, body, param) in cases {
+        let request = scene.client().get(path).with_method(method).header("x-api-key", &key);
+        let request = if body.is_empty() { request } else { request.body("application/json", body.clone()) };
+        let answer = request.send().await.expect(400);
+        assert_eq!(answer.json()["param"], param, "{path} {body}: {}", answer.text());
+    }
+    let path = format!("/api/users/{id}/budget");
+    let budget = scene.billing("GET", &path, &json!(null)).await.expect(200).json();
+    assert_eq!((&budget["budget_used"], &budget["top_up"]), (&json!("0.00"), &json!("0.00")));
+    let right = json!({"request_id": "r1", "user_id": id, "model": MODEL, "tokens_input": 1e3, "tokens_output": 64.0});
+    let taken = scene.billing("POST", log, &right).await.expect(200).json();
+    assert_eq!(taken["repeated"], false);
+    assert_ne!(taken["cost_eur"], "0.00");
     scene.end().await;
 }

@@ -190,3 +190,44 @@ async fn usage_is_listed_newest_first_in_pages_with_exact_sums() {
     scene.upstream().expect_calls(&[(MODEL, 5)]);
     scene.end().await;
 }
+
+#[tokio::test]
+async fn p30_top_ups_that_the_ledger_cannot_hold_exactly_are_refused_and_the_rest_is_exact() {
+    let scene = Scene::start().await;
+    let user = scene.user_with_budget("10").await;
+    let path = format!("/api/users/{}/top-ups", user.id);
+    let mut taken = 0;
+    for id in 1..=12 {
+        let order = json!({ "amount": 1_000_000, "reason": "much", "operation_id": format!("t{id}") });
+        let answer = scene.billing("POST", &path, &order).await;
+        if answer.status == 200 {
+            taken += 1;
+        } else {
+            assert_eq!(answer.expect(409).json()["code"], "amount_does_not_fit");
+        }
+    }
+    assert_eq!(taken, 5);
+    let budget = user.get("/v1/budget").send().await.expect(200).json();
+    assert_eq!(nano(&budget["remaining"]), nano_of("5000010"));
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn a_hold_is_kept_after_its_user_was_closed() {
+    let scene = Scene::start().await;
+    let user = scene.user_with_budget("10").await;
+    let asked = json!({ "user_id": user.id, "estimated_cost": "3", "hold": true, "request_id": "promised" });
+    scene.billing("POST", "/api/check-budget", &asked).await.expect(200);
+    scene.billing("DELETE", &format!("/api/users/{}", user.id), &json!({})).await.expect(200);
+    let report = json!({
+        "request_id": "job-1", "user_id": user.id, "model": "elsewhere/any", "cost": "2.50",
+        "tokens_input": 1, "tokens_output": 1, "hold_id": "promised",
+    });
+    let told = scene.billing("POST", "/api/usage/log", &report).await.expect(200).json();
+    assert_eq!((nano(&told["cost_eur"]), &told["repeated"]), (nano_of("2.50"), &json!(false)));
+    let mut other = report.clone();
+    other["request_id"] = "job-2".into();
+    let refused = scene.billing("POST", "/api/usage/log", &other).await.expect(409).json();
+    assert_eq!(refused["code"], "user_closed");
+    scene.end().await;
+}

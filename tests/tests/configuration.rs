@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 
 fn shipped_configurations() -> Vec<(PathBuf, String)> {
     let workers = Path::new(env!("CARGO_MANIFEST_DIR")).join("../infra/workers");
-    let folders = fs::read_dir(&workers).expect("infra/workers");
-    let files = folders.map(|folder| folder.expect("a folder").path().join("wrangler.jsonc"));
+    let entries = fs::read_dir(&workers).expect("infra/workers");
+    let paths = entries.map(|entry| entry.expect("an entry").path());
+    let files = paths.filter(|path| path.is_dir()).map(|folder| folder.join("wrangler.jsonc"));
     let spin = workers.join("../spin/spin.toml");
     let files = files.chain([spin]);
     files.map(|file| (file.clone(), fs::read_to_string(&file).expect("a configuration"))).collect()

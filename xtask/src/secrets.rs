@@ -24,6 +24,9 @@ pub struct Secrets {
     /// The bearer of `POST /cron/run`.
     #[serde(default = "new_cron_secret")]
     pub cron_secret: String,
+    /// The bearer of `POST /admin/bootstrap`.
+    #[serde(default = "new_bootstrap_token")]
+    pub bootstrap_token: String,
     /// The `X-API-Key` of a machine client of billing.
     pub billing_api_key: String,
     pub admin_email: String,
@@ -57,6 +60,7 @@ impl Secrets {
             session_key_p256: hex(&scalar),
             stripe_webhook_secret: format!("whsec_{}", hex(&random::<24>()?)),
             cron_secret: new_cron_secret(),
+            bootstrap_token: new_bootstrap_token(),
             billing_api_key: format!("cf-billing-{}", hex(&random::<24>()?)),
             admin_email: ADMIN_EMAIL.to_owned(),
             admin_password: hex(&random::<12>()?),
@@ -71,6 +75,7 @@ impl Secrets {
             ("SESSION_KEY_P256", self.session_key_p256.as_str()),
             ("STRIPE_WEBHOOK_SECRETS", self.stripe_webhook_secret.as_str()),
             ("CRON_SECRET", self.cron_secret.as_str()),
+            ("BOOTSTRAP_TOKEN", self.bootstrap_token.as_str()),
         ])
     }
 }
@@ -98,13 +103,18 @@ fn new_cron_secret() -> String {
     hex(&random::<24>().expect("the system has randomness"))
 }
 
-fn random<const N: usize>() -> Result<[u8; N]> {
+/// As [`new_cron_secret`]: a folder is seeded with an administrator, so it opens nothing.
+fn new_bootstrap_token() -> String {
+    hex(&random::<32>().expect("the system has randomness"))
+}
+
+pub(crate) fn random<const N: usize>() -> Result<[u8; N]> {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes)?;
     Ok(bytes)
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

@@ -38,13 +38,11 @@ impl UpstreamEnv {
 /// (tenants, products, the administrator) is only made where it is missing; what comes from the state
 /// folder's secrets and the environment (service key, provider, models, routing) follows them.
 pub fn statements(secrets: &Secrets, env: &UpstreamEnv) -> Result<Vec<SeedStatement>> {
-    let mut all = directory::statements(secrets);
+    let mut all: Vec<_> = store::first_rows::statements().into_iter().map(SeedStatement::from).collect();
+    all.extend(directory::statements(secrets));
     all.extend(catalogue::statements(secrets, env)?);
     Ok(all)
 }
-
-/// The tenants that every installation has: one to try things with, and the platform's own.
-const TENANTS: [(&str, &str, &str); 2] = [("demo", "Demo", "demo"), ("platform", "Platform", "internal")];
 
 impl SeedStatement {
     fn new(sql: &str, params: Vec<Value>) -> Self {

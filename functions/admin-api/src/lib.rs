@@ -1,4 +1,4 @@
-//! People and configuration: log-in, and the users with their live budgets.
+//! People and configuration: the first administrator, log-in, the users with their live budgets, and keys for machines.
 
 mod routes;
 mod session;
@@ -20,13 +20,19 @@ pub async fn handle(platform: &impl Platform, request: Request<Bytes>) -> Respon
 }
 
 async fn route(platform: &impl Platform, request: &Request<Bytes>) -> Result<Response<Body>, Failure> {
-    http_api::check_body_size(request, BODY_BYTES_MAX)?;
+    http_api::check_body(request, BODY_BYTES_MAX)?;
     let path = request.uri().path();
     match (request.method().as_str(), http_api::segments(path).as_slice()) {
         ("GET", ["health"]) => Ok(http_api::healthy("admin-api")),
+        ("POST", ["admin", "bootstrap"]) => routes::bootstrap::create(platform, request).await,
         ("POST", ["admin", "auth", "login"]) => routes::login::create(platform, request).await,
         ("GET", ["admin", "me"]) => routes::me::show(platform, request).await,
         ("GET", ["admin", "users"]) => routes::users::list(platform, request).await,
+        ("POST", ["admin", "service-keys"]) => routes::service_keys::create(platform, request).await,
+        ("GET", ["admin", "service-keys"]) => routes::service_keys::list(platform, request).await,
+        ("DELETE", ["admin", "service-keys", id]) => {
+            routes::service_keys::revoke(platform, request, id).await
+        }
         _ => Err(Problem::no_such_route(request.method(), path).into()),
     }
 }

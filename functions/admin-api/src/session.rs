@@ -6,7 +6,7 @@ use core::time::Duration;
 use domain::account::Status;
 use domain::identity::AccountId;
 use domain::time::Timestamp;
-use http::{HeaderMap, StatusCode, header::AUTHORIZATION};
+use http::{HeaderMap, StatusCode};
 use http_api::{Failure, Problem};
 use jwt_compact::alg::{Es256, SigningKey};
 use jwt_compact::{AlgorithmExt, Claims, Header, TimeOptions, UntrustedToken};
@@ -43,7 +43,7 @@ pub async fn issue(platform: &impl Platform, user: &User) -> Result<String, Fail
 
 /// The active user of the request's bearer token.
 pub async fn user(platform: &impl Platform, headers: &HeaderMap) -> Result<User, Failure> {
-    let token = bearer(headers).ok_or_else(not_logged_in)?;
+    let token = http_api::bearer(headers)?.ok_or_else(not_logged_in)?;
     let key = signing_key(platform).await?;
     let id = subject(token, &key, platform.now()).ok_or_else(not_logged_in)?;
     let user = users::find(platform, id).await?.ok_or_else(not_logged_in)?;
@@ -66,11 +66,6 @@ fn subject(token: &str, key: &Key, now: Timestamp) -> Option<AccountId> {
     let token = Es256.validator::<SessionClaims>(&verifying).validate(&token).ok()?;
     token.claims().validate_expiration(&time_options(now)).ok()?;
     AccountId::parse(&token.claims().custom.sub)
-}
-
-fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
 fn time_options(now: Timestamp) -> TimeOptions<impl Fn() -> DateTime<Utc>> {

@@ -218,3 +218,69 @@ fn a_configured_account_shows_its_own_figures() {
     let (_, body) = get(&platform, "/admin/users", &token(&platform, "admin@example.com"));
     assert_eq!(body["users"][2]["budget_total"], "7.00");
 }
+
+#[test]
+fn p30_what_a_log_in_cannot_mean_is_refused_by_name_and_counts_as_no_attempt() {
+    let platform = host();
+    platform.set_secret("CLIENT_ADDRESS_HEADER", "x-real-ip");
+    let right = json!({ "email": "lead@example.com", "password": PASSWORD }).to_string();
+    for (path, headers, body, param) in [
+        ("", &[][..], r#"{"email": null, "password": "x"}"#, "email"),
+        ("", &[], r#"{"email": "a@b.c", "password": 7}"#, "password"),
+        ("", &[], r#"{"email": "a@b.c", "email": "d@b.c", "password": "x"}"#, "email"),
+        ("", &[], r#"{"email": "a@b.c", "password": "x", "otp": "1"}"#, "otp"),
+        ("?tenant=demo", &[], &right, "tenant"),
+        ("", &[&b"192.0.2.1"[..], b"192.0.2.2"], &right, "x-real-ip"),
+        ("", &[b"192.0.2.1, 192.0.2.2"], &right, "x-real-ip"),
+        ("", &[b"192.0.2.\xe4"], &right, "x-real-ip"),
+        ("", &[&[b'1'; 129]], &right, "x-real-ip"),
+    ] {
+        let mut request = Request::post(format!("/admin/auth/login{path}"));
+        for address in headers {
+            request = request.header("x-real-ip", *address);
+        }
+        let (response, answer) = send(&platform, request.body(body.to_owned().into()).unwrap());
+        assert_eq!((response.status().as_u16(), answer["param"].as_str()), (400, Some(param)), "{body}");
+    }
+    let counted = "SELECT subject FROM login_attempts";
+    assert!(
+        block_on(platform::Database::query(&platform, platform::Statement::new(counted))).unwrap().is_empty()
+    );
+    assert_eq!(log_in(&platform, "lead@example.com", PASSWORD).0, 200);
+}
+
+#[test]
+fn p30_what_a_question_cannot_mean_is_refused_by_name() {
+    let platform = host();
+    let token = token(&platform, "admin@example.com");
+    for (path, param) in [
+        ("/admin/me?fields=email", "fields"),
+        ("/admin/users?limits=5", "limits"),
+        ("/admin/users?limit=5&limit=6", "limit"),
+        ("/admin/users?limit=5.0", "limit"),
+        ("/admin/users?cursor=", "cursor"),
+        ("/admin/users?cursor=%E4", "cursor"),
+    ] {
+        let (status, body) = get(&platform, path, &token);
+        assert_eq!((status, body["param"].as_str()), (400, Some(param)), "{path}: {body}");
+    }
+    let twice = Request::get("/admin/me")
+        .header("authorization", format!("Bearer {token}"))
+        .header("authorization", format!("Bearer {token}"));
+    let (response, body) = send(&platform, twice.body(bytes::Bytes::new()).unwrap());
+    assert_eq!((response.status().as_u16(), body["param"].as_str()), (400, Some("authorization")));
+}
+
+#[test]
+fn a_person_logs_in_however_the_address_is_capitalised() {
+    let platform = host();
+    user(&platform, 4, "demo", "jürgen@example.com", "user");
+    assert_eq!(log_in(&platform, "JÜRGEN@example.com", "wrong").0, 401);
+    assert_eq!(log_in(&platform, "JÜRGEN@Example.com", PASSWORD).0, 200);
+    // Wrong attempts count for the person, not for the spelling.
+    for attempt in 0..10 {
+        let email = if attempt % 2 == 0 { "JÜRGEN@example.com" } else { "jürgen@example.com" };
+        assert_eq!(log_in(&platform, email, "wrong").0, 401);
+    }
+    assert_eq!(log_in(&platform, "jürgen@example.com", PASSWORD).0, 429);
+}

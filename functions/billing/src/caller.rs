@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use domain::identity::AccountId;
 use http::{Request, StatusCode};
-use http_api::{Failure, Problem};
+use http_api::{Failure, Fields, Problem, Query};
 use platform::Platform;
 use store::service_keys::{self, ServiceKey};
 use store::tenants::{self, Tenant};
@@ -16,6 +16,7 @@ pub enum Scope {
     UsageWrite,
     UsersWrite,
     TenantsWrite,
+    WebhooksWrite,
     ReconciliationRead,
     ReconciliationWrite,
     LedgerWrite,
@@ -29,6 +30,7 @@ impl Scope {
             Self::UsageWrite => "usage:write",
             Self::UsersWrite => "users:write",
             Self::TenantsWrite => "tenants:write",
+            Self::WebhooksWrite => "webhooks:write",
             Self::ReconciliationRead => "reconciliation:read",
             Self::ReconciliationWrite => "reconciliation:write",
             Self::LedgerWrite => "ledger:write",
@@ -36,23 +38,37 @@ impl Scope {
     }
 }
 
+/// What a tenant may spend, how fast and whether at all: never its own to say.
+const LIMITS_OF_PLATFORM: [&str; 6] =
+    ["status", "budget_total", "reset_day", "time_zone", "requests_per_minute", "tokens_per_minute"];
+
 pub struct Caller {
     key: ServiceKey,
 }
 
 impl Caller {
-    /// The client of the request's `X-API-Key`, if it has the scope. Looked up each time, so that a
-    /// revoked key is dead at once.
+    /// The client of a request that takes no query parameters, if it has the scope.
     pub async fn of(
         platform: &impl Platform,
         request: &Request<Bytes>,
         scope: Scope,
     ) -> Result<Self, Failure> {
-        let key = http_api::header(request.headers(), "x-api-key").ok_or_else(invalid_key)?;
+        Ok(Self::asking(platform, request, scope, &[]).await?.0)
+    }
+
+    /// The client of the request's `X-API-Key`, if it has the scope, and what it asks for. The key is looked up each
+    /// time, so that a revoked one is dead at once.
+    pub async fn asking(
+        platform: &impl Platform,
+        request: &Request<Bytes>,
+        scope: Scope,
+        parameters: &'static [&'static str],
+    ) -> Result<(Self, Query), Failure> {
+        let key = http_api::comma_free_header(request.headers(), "x-api-key")?.ok_or_else(invalid_key)?;
         let key = service_keys::find(platform, key, platform.now()).await?.ok_or_else(invalid_key)?;
         let caller = Self { key };
         caller.require(scope)?;
-        Ok(caller)
+        Ok((caller, Query::read(request.uri(), parameters)?))
     }
 
     pub fn require(&self, scope: Scope) -> Result<(), Problem> {
@@ -76,6 +92,16 @@ impl Caller {
         }
         let message = "This API key is one tenant's, and this concerns all. Use a platform-wide key.";
         Err(Problem::forbidden("platform_only", message))
+    }
+
+    /// Refuses a client of one tenant that would move the limits it lives under, or end its own suspension.
+    pub fn check_may_limit_tenant(&self, fields: &Fields) -> Result<(), Problem> {
+        let limit = LIMITS_OF_PLATFORM.into_iter().find(|name| fields.says(name));
+        let (Some(limit), false) = (limit, self.is_platform_wide()) else { return Ok(()) };
+        let message = format!(
+            "`{limit}` of a tenant is for platform-wide keys with the scope `tenants:write`, and this key is one tenant's. Ask the platform's operator."
+        );
+        Err(Problem::forbidden("platform_only", message).about(limit))
     }
 
     pub fn tenant_id(&self) -> Option<&str> {
@@ -104,9 +130,20 @@ impl Caller {
     }
 
     /// The same, of a user that is not closed.
+    pub async fn open_user(
+        &self,
+        platform: &impl Platform,
+        user_id: &str,
+    ) -> Result<(AccountId, String), Failure> {
+        let (account, tenant_id) = self.account(platform, user_id).await?;
+        if users::is_closed(platform, account).await? {
+            return Err(user_closed().into());
+        }
+        Ok((account, tenant_id))
+    }
+
     pub async fn open_account(&self, platform: &impl Platform, user_id: &str) -> Result<AccountId, Failure> {
-        let (account, _) = self.account(platform, user_id).await?;
-        if users::is_closed(platform, account).await? { Err(user_closed().into()) } else { Ok(account) }
+        Ok(self.open_user(platform, user_id).await?.0)
     }
 
     pub async fn tenant(&self, platform: &impl Platform, id_or_slug: &str) -> Result<Tenant, Failure> {
@@ -138,4 +175,27 @@ pub fn no_such_user() -> Problem {
     Problem::not_found(
         "There is no such user. Check `user_id`, which looks like `eu-` and 32 hexadecimal digits.",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every one of them.
+    const ALL: [Scope; 9] = [
+        Scope::BudgetRead,
+        Scope::UsageRead,
+        Scope::UsageWrite,
+        Scope::UsersWrite,
+        Scope::TenantsWrite,
+        Scope::WebhooksWrite,
+        Scope::LedgerWrite,
+        Scope::ReconciliationRead,
+        Scope::ReconciliationWrite,
+    ];
+
+    #[test]
+    fn an_administrator_can_grant_each_scope_and_no_other() {
+        assert_eq!(ALL.map(Scope::as_str), service_keys::SCOPES);
+    }
 }

@@ -4,7 +4,7 @@ use crate::caller::no_such_user;
 use domain::account::{Balance, Command, Reply};
 use domain::identity::{AccountId, RequestId};
 use http::{Response, StatusCode};
-use http_api::{Failure, json};
+use http_api::{Failure, Problem, json};
 use platform::{Body, Platform, PlatformError};
 use serde_json::Value;
 use store::pending_pushes;
@@ -28,6 +28,14 @@ pub fn hold(account: AccountId, hold_id: &str) -> RequestId {
     RequestId::of_foreign(&format!("{account}/hold"), hold_id)
 }
 
+/// The account could not hold the sum exactly. `most` in euros.
+pub fn does_not_fit(param: &str, most: &str) -> Problem {
+    let message = format!(
+        "`{param}` would lead beyond what the ledger holds exactly. The most that fits now is €{most}; nothing was changed."
+    );
+    Problem::new(StatusCode::CONFLICT, "invalid_request_error", "amount_does_not_fit", message).about(param)
+}
+
 pub fn unexpected(reply: &Reply) -> Failure {
     PlatformError::malformed(format!("the account answered {reply:?}")).into()
 }
@@ -41,6 +49,23 @@ pub async fn push(platform: &impl Platform, account: AccountId) -> Pushed {
         Err(error) => {
             log::warn!("account {account} has a pending configuration: {error}");
             Pushed::Pending
+        }
+    }
+}
+
+/// Tells the account what it has not acknowledged yet. One that has heard everything is only asked for its figures; if
+/// it cannot be reached, it may be pending for all that its caller knows.
+pub async fn tell(platform: &impl Platform, account: AccountId) -> Result<Pushed, Failure> {
+    if pending_pushes::is_pending(platform, account).await? {
+        return Ok(push(platform, account).await);
+    }
+    match store::ledger::ask(platform, account, Command::Inspect).await {
+        Ok(Some(Reply::Balance(balance))) => Ok(Pushed::Acknowledged(balance)),
+        Ok(Some(other)) => Err(unexpected(&other)),
+        Ok(None) => Err(no_such_user().into()),
+        Err(error) => {
+            log::warn!("account {account} did not tell its figures: {error}");
+            Ok(Pushed::Pending)
         }
     }
 }

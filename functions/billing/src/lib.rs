@@ -5,6 +5,7 @@ mod caller;
 mod ledger;
 mod limit_fields;
 mod new_api_key;
+mod once;
 mod routes;
 mod usage_csv;
 mod usage_filter;
@@ -28,7 +29,7 @@ pub async fn handle(platform: &impl Platform, request: Request<Bytes>) -> Respon
 }
 
 async fn route(platform: &impl Platform, request: &Request<Bytes>) -> Result<Response<Body>, Failure> {
-    http_api::check_body_size(request, BODY_BYTES_MAX)?;
+    http_api::check_body(request, BODY_BYTES_MAX)?;
     let path = request.uri().path();
     match (request.method().as_str(), http_api::segments(path).as_slice()) {
         ("GET", ["health"]) => Ok(http_api::healthy("billing")),

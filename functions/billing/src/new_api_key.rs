@@ -1,6 +1,6 @@
 //! Making an API key.
 
-use crate::limit_fields::{changed, changed_euros, changed_per_minute};
+use crate::limit_fields::{changed_budget, changed_per_minute, expires_at};
 use domain::account::KEYS_MAX;
 use domain::api_key::{self, KeyHash, Pepper};
 use domain::identity::AccountId;
@@ -13,6 +13,10 @@ use store::api_keys::{self, KeyChange, NewApiKey};
 /// The versions of peppers, the newest first, and their names among the secrets. New keys are made under the newest that
 /// is configured.
 const PEPPERS: [(u8, &str); 2] = [(2, "API_KEY_PEPPER_2"), (1, "API_KEY_PEPPER_1")];
+
+/// The fields of a key.
+pub const FIELDS: &[&str] =
+    &["name", "expires_at", "budget", "requests_per_minute", "tokens_per_minute", "clamp"];
 
 pub struct IssuedKey {
     /// Shown once, stored nowhere.
@@ -47,18 +51,18 @@ pub fn limits(fields: &Fields) -> Result<KeyChange, Problem> {
     Ok(KeyChange {
         name: None,
         expires: None,
-        budget: changed_euros(fields, "budget")?,
-        requests_per_minute: changed_per_minute(fields, "requests_per_minute")?,
-        tokens_per_minute: changed_per_minute(fields, "tokens_per_minute")?,
+        budget: changed_budget(fields, "budget")?.into(),
+        requests_per_minute: changed_per_minute(fields, "requests_per_minute")?.into(),
+        tokens_per_minute: changed_per_minute(fields, "tokens_per_minute")?.into(),
         clamp: fields.optional_bool("clamp")?,
     })
 }
 
 /// Reads `name` and `expires_at` as well.
-pub fn change(fields: &Fields) -> Result<KeyChange, Problem> {
+pub fn change(fields: &Fields, now: Timestamp) -> Result<KeyChange, Problem> {
     Ok(KeyChange {
         name: fields.optional_text("name")?.map(str::to_owned),
-        expires: changed(fields, "expires_at", fields.optional_instant("expires_at")?),
+        expires: fields.change("expires_at", expires_at(fields, now)?).into(),
         ..limits(fields)?
     })
 }
@@ -70,7 +74,7 @@ pub async fn issue(
     fields: Option<&Fields>,
 ) -> Result<IssuedKey, Failure> {
     let name = fields.map(|f| f.optional_text("name")).transpose()?.flatten().unwrap_or("default").to_owned();
-    let expires = fields.map(|f| f.optional_instant("expires_at")).transpose()?.flatten();
+    let expires = fields.map(|f| expires_at(f, platform.now())).transpose()?.flatten();
     let limits = fields.map(limits).transpose()?.unwrap_or_default();
     let (version, pepper) = newest_pepper(platform).await?;
     let mut random = [0; 24];

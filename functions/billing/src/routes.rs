@@ -41,6 +41,7 @@ pub mod reconciliation {
 
 pub mod tenants {
     mod budget;
+    mod outstanding;
     mod update;
     pub use budget::budget;
     pub use update::update;

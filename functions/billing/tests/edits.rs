@@ -56,6 +56,7 @@ fn open(scene: &Scene, user: &User, n: u64) {
         grant: None,
         amount: None,
         asked: 0,
+        after_ends: None,
     };
     let account = domain::identity::AccountId::parse(&user.id).unwrap();
     let ask = || block_on(store::ledger::reserve(&scene.platform, account, command.clone())).reply;

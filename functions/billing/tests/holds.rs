@@ -109,6 +109,7 @@ fn no_client_ends_the_hold_of_a_call() {
         tags: Vec::new(),
         grant: None,
         asked: 0,
+        after_ends: None,
         amount: Some(domain::money::NanoEur::euros(1)),
     };
     let command = domain::account::Command::Reserve(Box::new(reserve));

@@ -17,8 +17,9 @@ use platform_memory::Watched;
 use scene::{KEY, MODEL, Scene, User};
 use serde_json::json;
 use std::collections::BTreeSet;
+use store::usage_arrivals::{Arrivals, Whose};
 use store::usage_report::{Cursor, Filter, Page, Scope};
-use store::{routing_snapshots, usage_logs, usage_report, usage_retention, usage_rollups};
+use store::{routing_snapshots, usage_arrivals, usage_logs, usage_report, usage_retention, usage_rollups};
 
 const MILLION: usize = 1_000_000;
 const HOURS: usize = 5;
@@ -47,7 +48,7 @@ INSERT INTO usage_logs
 SELECT CASE (?2 + key) % 2 WHEN 0 THEN ?3 ELSE ?4 END, printf('00000000-0000-7000-8000-%012x', ?2 + key), 'call',
   'demo', NULL, 'priced', 'demo', 'local', 'priced', value % 1009, value % 7, 0, value % 211, value % 3, 0, 0,
   value, value % 5, value % 99991, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 'completed', NULL, NULL,
-  '[]', ?5 + (?2 + key) / 2 % ?6 * 3600000 + (?2 + key) / 10 % 3600000, NULL
+  '[]', ?5 + (?2 + key) / 2 % ?6 * 3600000 + (?2 + key) / 10 % 3600000, NULL, ?2 + key + 1
 FROM json_each(?1)";
 
 struct Filled {
@@ -97,6 +98,11 @@ impl Filled {
         block_on(usage_report::page(&self.scene.platform, scope, filter, after, 2)).unwrap()
     }
 
+    fn arrivals(&self, user: Option<AccountId>) -> Arrivals {
+        let whose = Whose { tenant_id: "demo".into(), user };
+        block_on(usage_arrivals::page(&self.scene.platform, &whose, &Filter::ALL, 0, 2)).unwrap()
+    }
+
     fn get(&self, question: &str) {
         self.scene.get(question).expect(200);
     }
@@ -120,6 +126,9 @@ impl Filled {
         let summary = |question: &str| self.get(&format!("/api/usage/summary?{question}&{range}"));
         let questions: Vec<(&'static str, Ask<'_>)> = vec![
             ("a page of a user", Box::new(|| drop(self.page(&user, &Filter::ALL, None)))),
+            ("arrivals of a tenant", Box::new(|| drop(self.arrivals(None)))),
+            ("arrivals of a user", Box::new(|| drop(self.arrivals(Some(account))))),
+            ("polled arrivals", Box::new(|| self.get("/api/usage?tenant_id=demo&after=0&limit=2"))),
             (
                 "a model's call",
                 Box::new(|| {
@@ -197,7 +206,7 @@ fn differences(few: &Filled, many: &Filled) -> Vec<String> {
     let mut differences = Vec::new();
     for ((name, few_ran), (_, many_ran)) in few.questions().into_iter().zip(many.questions()) {
         let allowed = match name {
-            "an export's beginning" | "a filtered page" => BOUNDED_STEPS,
+            "an export's beginning" | "a filtered page" | "arrivals of a user" => BOUNDED_STEPS,
             _ => FULL_PAGE_STEPS,
         };
         assert_eq!(few_ran.len(), many_ran.len(), "{name}");
@@ -236,9 +245,13 @@ fn p25_a_million_rows_are_asked_as_ten_are() {
 fn p25_the_comparison_notices_every_missing_index() {
     let few = filled(10);
     few.scene.roll_up();
-    for index in
-        ["usage_logs_of_account", "usage_logs_of_tenant", "usage_hourly_of_account", "usage_daily_of_account"]
-    {
+    for index in [
+        "usage_logs_of_account",
+        "usage_logs_of_tenant",
+        "usage_logs_by_arrival",
+        "usage_hourly_of_account",
+        "usage_daily_of_account",
+    ] {
         let many = filled(2_000);
         many.scene.roll_up();
         many.scene.platform.execute_sql(&format!("DROP INDEX {index}"));

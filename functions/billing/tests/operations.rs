@@ -222,8 +222,9 @@ fn wrong_orders_are_refused_by_field_and_change_nothing() {
         ("refunds", "amount", json!("-1")),
         ("resets", "reason", Value::Null),
         ("resets", "operation_id", json!(7)),
+        ("refunds", "reason", Value::Null),
     ] {
-        let mut body = of("1", "x");
+        let mut body = if kind == "resets" { json!({ "reason": "x" }) } else { of("1", "x") };
         body[field] = value.clone();
         let problem = order(&scene, &user, kind, &body).expect_code(400, "invalid_value");
         assert_eq!(problem["param"], field, "{kind} {value}");
@@ -247,4 +248,41 @@ fn an_order_that_the_account_has_not_heard_is_pending_and_the_scheduler_finishes
         futures_executor::block_on(store::operations::finish_open_slice(&scene.platform, 10)).unwrap();
     assert_eq!((slice.finished, slice.failed.len()), (1, 0));
     assert_eq!(scene.budget(&user)["top_up"], "1.00");
+}
+
+#[test]
+fn p30_an_order_that_the_ledger_cannot_hold_exactly_is_refused_for_good_and_by_name() {
+    let scene = Scene::new();
+    let user = scene.user("a@example.com", &json!({}));
+    for id in 1..=5 {
+        order(&scene, &user, "top-ups", &of("1000000", &id.to_string())).expect(200);
+    }
+    let too_much = of("1000000", "6");
+    let told = order(&scene, &user, "top-ups", &too_much).expect_code(409, "amount_does_not_fit");
+    assert_eq!(told["param"], "amount");
+    assert!(told["detail"].as_str().unwrap().contains("€7199.254740991"), "{told}");
+    assert_eq!(scene.budget(&user)["top_up"], "5000000.00");
+    // Nothing is left for the scheduler, and the answer stays the same under this id.
+    assert_eq!(scene.number("SELECT COUNT(*) AS n FROM operations WHERE done_at IS NULL"), 0);
+    order(&scene, &user, "top-ups", &too_much).expect_code(409, "amount_does_not_fit");
+    order(&scene, &user, "top-ups", &of("7199.254740991", "7")).expect(200);
+    let budget = json!({ "budget_total": "4000000.01" });
+    scene.patch(&format!("/api/users/{}", user.id), &budget).expect_code(400, "invalid_value");
+    let budget = json!({ "budget_total": "4000000" });
+    let told = scene.patch(&format!("/api/users/{}", user.id), &budget).expect(200);
+    assert_eq!(told["budget_total"], "9007199.254740991");
+}
+
+#[test]
+fn p30_a_report_that_does_not_fit_leaves_its_request_id_free() {
+    let scene = Scene::new();
+    let user = scene.user("a@example.com", &json!({}));
+    for id in 1..=9 {
+        scene.report(&user, &format!("r{id}"), "1000000", &json!({})).expect(200);
+    }
+    let told = scene.report(&user, "r10", "1000000", &json!({})).expect_code(409, "amount_does_not_fit");
+    assert_eq!(told["param"], "cost");
+    order(&scene, &user, "adjustments", &of("-1000000", "back")).expect(200);
+    assert_eq!(scene.report(&user, "r10", "1000000", &json!({})).expect(200)["repeated"], false);
+    assert_eq!(scene.budget(&user)["budget_used"], "9000000.00");
 }

@@ -113,7 +113,8 @@ fn malformed_bills_are_refused_by_line_and_field() {
         ("amount_usd", json!("-1"), "invalid_value", json!("amount_usd")),
         ("amount_usd", json!("0.0000000001"), "invalid_value", json!("amount_usd")),
         ("amount_nano_usd", json!(1), "invalid_value", json!("amount_nano_usd")),
-        ("x", json!(1), "duplicate_line", json!(null)),
+        ("amount_nano_usd", json!(null), "duplicate_line", json!(null)),
+        ("ammount_usd", json!(1), "unknown_field", json!("ammount_usd")),
     ] {
         let mut bad = good.clone();
         bad[field] = wrong.clone();

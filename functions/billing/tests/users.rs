@@ -33,6 +33,7 @@ fn admitted(scene: &Scene, user: &User, key: &str) -> Result<(), Refusal> {
         grant: None,
         amount: None,
         asked: 0,
+        after_ends: None,
     }));
     match block_on(scene.platform.apply::<Account>(&user.id, command)).unwrap() {
         Reply::Reserved(_) => Ok(()),
@@ -171,7 +172,9 @@ fn a_revocation_that_the_account_has_not_heard_is_not_called_done() {
 fn an_expired_key_is_dead_and_an_account_has_a_named_number_of_keys() {
     let scene = Scene::new();
     let user =
-        scene.user("a@example.com", &json!({ "api_key": { "expires_at": "2026-03-15T13:00:00+01:00" } }));
+        scene.user("a@example.com", &json!({ "api_key": { "expires_at": "2026-03-15T14:00:00+01:00" } }));
+    assert_eq!(admitted(&scene, &user, &user.key), Ok(()));
+    scene.platform.advance(core::time::Duration::from_secs(60 * 60));
     assert_eq!(admitted(&scene, &user, &user.key), Err(Refusal::InvalidKey));
     let keys = format!("/api/users/{}/keys", user.id);
     for _ in 0..KEYS_MAX {
@@ -304,4 +307,26 @@ fn p14_a_change_never_touches_spend() {
         .expect(200);
     assert_eq!(changed["budget_used"], "0.40");
     assert_eq!(changed["budget_remaining"], "1.60");
+}
+
+#[test]
+fn a_report_under_an_open_hold_is_taken_of_a_closed_or_suspended_user() {
+    let scene = Scene::new();
+    for (email, closes) in [("a@example.com", true), ("b@example.com", false)] {
+        let user = scene.user(email, &json!({}));
+        let hold = scene.check(&user, "0.50", &json!({ "hold": true })).expect(200);
+        let path = format!("/api/users/{}", user.id);
+        if closes {
+            scene.delete(&path).expect(200);
+        } else {
+            scene.patch(&path, &json!({ "status": "suspended" })).expect(200);
+        }
+        let under = json!({ "hold_id": hold["hold_id"] });
+        for repeated in [false, true] {
+            let told = scene.report(&user, "job", "0.60", &under).expect(200);
+            assert_eq!((&told["cost_eur"], &told["repeated"]), (&json!("0.60"), &json!(repeated)));
+        }
+        let budget = scene.budget(&user);
+        assert_eq!((&budget["budget_used"], &budget["budget_reserved"]), (&json!("0.60"), &json!("0.00")));
+    }
 }

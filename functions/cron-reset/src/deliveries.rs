@@ -9,7 +9,7 @@ use crate::mail::Mailer;
 use crate::webhook::Webhooks;
 use core::pin::pin;
 use core::time::Duration;
-use domain::delivery::{Answer, Verdict, judge, may_try};
+use domain::delivery::{Answer, Verdict, WITHOUT_PROVIDER_MAX, judge, may_try};
 use domain::time::Timestamp;
 use futures_util::future::{Either, select};
 use futures_util::{StreamExt, stream};
@@ -20,8 +20,9 @@ use store::deliveries::{self, End, Message, Recipient};
 use store::webhook_endpoints;
 
 const PAGE: usize = 12;
-/// The claim, what is claimed, each message, and what came of it in two statements at most.
-pub const QUESTIONS: usize = 2 + 3 * PAGE;
+/// What was given up for want of a provider, the claim, what is claimed, each message, and what came of it in two
+/// statements at most.
+pub const QUESTIONS: usize = 3 + 3 * PAGE;
 
 /// A receiver that says nothing for so long has not answered.
 const SEND_TIMEOUT: Duration = Duration::from_secs(10);
@@ -47,12 +48,16 @@ impl Tried {
 /// What is tried is no longer due, so every slice begins at the start.
 pub async fn slice(platform: &impl Platform, _cursor: &str) -> Result<Slice, PlatformError> {
     let now = platform.now();
+    let mailer = &Mailer::of(platform).await;
+    if mailer.can_send() {
+        let after = now.minus(WITHOUT_PROVIDER_MAX);
+        platform.commit(vec![deliveries::revive(now, after, PAGE as i64)]).await?;
+    }
     let claimed = deliveries::claim(platform, now, now.plus(CLAIM), PAGE as i64).await?;
     if claimed.is_empty() {
         return Ok(Slice::default());
     }
     let messages = deliveries::load(platform, &claimed).await?;
-    let mailer = &Mailer::of(platform).await;
     let webhooks = &Webhooks::of(platform).await;
     let tries = messages
         .iter()
@@ -101,7 +106,7 @@ pub async fn sent(platform: &impl Platform, request: Request<bytes::Bytes>) -> T
 
 /// Seconds; the form with a date is not read.
 fn retry_after(response: &Response<Body>) -> Option<Duration> {
-    http_api::header(response.headers(), RETRY_AFTER.as_str())?.parse().ok().map(Duration::from_secs)
+    response.headers().get(RETRY_AFTER)?.to_str().ok()?.parse().ok().map(Duration::from_secs)
 }
 
 /// Whether it was delivered.

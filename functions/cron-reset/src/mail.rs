@@ -53,6 +53,11 @@ impl Mailer {
         }
     }
 
+    /// Whether what waits for a provider need wait no longer.
+    pub const fn can_send(&self) -> bool {
+        matches!(self, Self::Capture { .. } | Self::Provider { .. })
+    }
+
     pub fn misconfigured(&self) -> Option<&str> {
         match self {
             Self::Misconfigured(reason) => Some(reason),

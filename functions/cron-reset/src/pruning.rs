@@ -5,7 +5,7 @@ use core::time::Duration;
 use domain::time::Timestamp;
 use platform::{Platform, PlatformError, Statement};
 use store::pruning::prune;
-use store::{login_attempts, notices, outbox_mails, sessions};
+use store::{idempotent_requests, login_attempts, notices, outbox_mails, sessions};
 
 /// One statement.
 pub const QUESTIONS: usize = 1;
@@ -16,7 +16,7 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 type Kept = (Duration, fn(Timestamp) -> Statement);
 
 /// Whatever grows by itself is here.
-const ALL: [Kept; 4] = [
+const ALL: [Kept; 5] = [
     // Longer than any window that they count for.
     (DAY, login_attempts::prune),
     (DAY.saturating_mul(30), sessions::prune),
@@ -24,6 +24,8 @@ const ALL: [Kept; 4] = [
     // deliveries go with them.
     (DAY.saturating_mul(90), notices::prune),
     (DAY.saturating_mul(90), outbox_mails::prune),
+    // Longer than anybody repeats a request.
+    (DAY.saturating_mul(90), idempotent_requests::prune),
 ];
 
 /// The cursor is the place in the list.

@@ -4,7 +4,7 @@
 use crate::scheduled;
 use domain::api_key::KeyHash;
 use http::{Request, Response, StatusCode};
-use http_api::{Failure, Problem, bearer_or_api_key, json};
+use http_api::{Failure, Problem, Query, bearer_or_api_key, json};
 use platform::{Body, Platform, PlatformError, PlatformErrorKind};
 use serde_json::json as object;
 
@@ -28,6 +28,7 @@ pub async fn run(
     ring: impl AsyncFnOnce() -> Result<Alarms, PlatformError>,
 ) -> Result<Response<Body>, Failure> {
     authenticate(platform, request).await?;
+    Query::none(request.uri())?;
     let summary = scheduled(platform, "").await;
     let alarms = ring().await?;
     let answer = object!({
@@ -45,10 +46,11 @@ async fn authenticate(platform: &impl Platform, request: &Request<bytes::Bytes>)
         Err(error) if error.kind == PlatformErrorKind::NotConfigured => return Err(not_configured().into()),
         secret => secret?,
     };
-    if secret.expose().len() < SECRET_LENGTH_MIN {
+    // Nobody could send one with a comma: see `http_api::comma_free_header`.
+    if secret.expose().len() < SECRET_LENGTH_MIN || secret.expose().contains(',') {
         return Err(not_configured().into());
     }
-    match bearer_or_api_key(request.headers()) {
+    match bearer_or_api_key(request.headers())? {
         Some(key) if KeyHash::of(key) == KeyHash::of(secret.expose()) => Ok(()),
         _ => Err(Problem::invalid_api_key().into()),
     }
@@ -58,7 +60,7 @@ fn not_configured() -> Problem {
     Problem::forbidden(
         "cron_not_configured",
         format!(
-            "Runs by request are off. Set CRON_SECRET to at least {SECRET_LENGTH_MIN} random characters."
+            "Runs by request are off. Set CRON_SECRET to at least {SECRET_LENGTH_MIN} random characters without a comma."
         ),
     )
 }
@@ -90,6 +92,27 @@ mod tests {
     }
 
     #[test]
+    fn p30_a_secret_that_comes_twice_and_a_parameter_are_refused_by_name() {
+        let platform = MemoryPlatform::new();
+        platform.set_secret("CRON_SECRET", SECRET);
+        let bearer = format!("Bearer {SECRET}");
+        let run = |path: &str, keys: &[&str]| {
+            let mut request = Request::post(path);
+            for key in keys {
+                request = request.header("authorization", *key);
+            }
+            let answer = block_on(crate::handle(&platform, request.body("".into()).unwrap()));
+            let status = answer.status();
+            let Body::Full(bytes) = answer.into_body() else { panic!("a small answer") };
+            (status, serde_json::from_slice::<serde_json::Value>(&bytes).unwrap()["param"].clone())
+        };
+        let twice = run(PATH, &[&bearer, &bearer]);
+        assert_eq!(twice, (StatusCode::BAD_REQUEST, object!("authorization")));
+        assert_eq!(run("/cron/run?job=notices", &[&bearer]), (StatusCode::BAD_REQUEST, object!("job")));
+        assert_eq!(run("/cron/run?job=notices", &[]).0, StatusCode::UNAUTHORIZED);
+    }
+
+    #[test]
     fn alarms_that_failed_are_told_and_alarms_that_cannot_be_read_fail_the_run() {
         let platform = MemoryPlatform::new();
         platform.set_secret("CRON_SECRET", SECRET);
@@ -112,5 +135,7 @@ mod tests {
         let platform = MemoryPlatform::new();
         platform.set_secret("CRON_SECRET", "");
         assert_eq!(ask(&platform, Some("")), StatusCode::FORBIDDEN);
+        platform.set_secret("CRON_SECRET", &format!("{SECRET},"));
+        assert_eq!(ask(&platform, Some(SECRET)), StatusCode::FORBIDDEN);
     }
 }

@@ -8,6 +8,7 @@ use domain::account::LimitSource;
 use domain::money::NanoEur;
 use domain::notice::{Notice, THRESHOLDS};
 use domain::provider_key;
+use domain::time::Timestamp;
 use domain::webhook_signature;
 use futures_executor::block_on;
 use futures_util::future::join;
@@ -56,6 +57,7 @@ fn add_endpoint(platform: &MemoryPlatform, id: &str, url: &str) {
 fn notice(platform: &MemoryPlatform, source: LimitSource, percent: u8) -> (String, Notice) {
     let subject = if source == LimitSource::Tenant { "t".to_owned() } else { account(0).to_string() };
     let notice = Notice {
+        key: None,
         tenant_id: "t".into(),
         source,
         percent,
@@ -177,10 +179,86 @@ fn without_a_mail_provider_nothing_is_sent_or_stored_and_captured_mails_can_be_r
     platform.set_secret("MAIL_URL", "capture:");
     raise(&platform, &[notice(&platform, LimitSource::User, 80)]);
     run(&platform);
-    let mails = rows(&platform, "SELECT recipient, subject FROM outbox_mails");
-    assert_eq!(mails.len(), 1);
+    let mails = rows(&platform, "SELECT recipient, subject FROM outbox_mails ORDER BY subject");
+    assert_eq!(mails.len(), 2, "what waited for a provider is sent, too");
     assert_eq!(mails[0].text("recipient").unwrap(), "u0@example.com");
     assert!(platform.upstream_requests().iter().all(|request| *request.uri() == HOOK));
+}
+
+/// The mails that were sent, by their ids.
+fn mail_ids(platform: &MemoryPlatform) -> Vec<String> {
+    let requests = platform.upstream_requests();
+    let mails = requests.iter().filter(|request| *request.uri() == MAIL_URL);
+    mails.map(|mail| header(mail, "idempotency-key").to_owned()).collect()
+}
+
+#[test]
+fn p27_a_mail_that_waited_for_a_provider_is_sent_once_there_is_one_and_retried_under_its_one_id() {
+    let platform = host();
+    let down = std::rc::Rc::new(Cell::new(true));
+    let mail_is_down = down.clone();
+    platform.answer_with(move |request| {
+        let fails = *request.uri() == MAIL_URL && mail_is_down.get();
+        Answer::text(if fails { 503 } else { 200 }, "{}")
+    });
+    platform.set_secret("MAIL_URL", "");
+    raise(&platform, &[notice(&platform, LimitSource::User, 50)]);
+    for _ in 0..3 {
+        run(&platform);
+        platform.advance(DAY);
+    }
+    assert_eq!(
+        (mail_ids(&platform).len(), &*statuses(&platform)[0]),
+        (0, "mail unconfigured MAIL_URL is not set")
+    );
+    platform.set_secret("MAIL_URL", MAIL_URL);
+    run(&platform);
+    assert_eq!(statuses(&platform)[0], "mail waiting 503");
+    down.set(false);
+    for _ in 0..60 {
+        platform.advance(CRON);
+        run(&platform);
+    }
+    assert_eq!(statuses(&platform)[0], "mail delivered 200");
+    let ids = mail_ids(&platform);
+    assert_eq!((ids.len(), ids[0] == ids[1]), (2, true), "{ids:?}");
+}
+
+#[test]
+fn news_that_waited_a_week_for_a_provider_helps_nobody() {
+    let platform = host();
+    platform.answer_with(|_| Answer::text(200, "{}"));
+    platform.set_secret("MAIL_URL", "");
+    raise(&platform, &[notice(&platform, LimitSource::User, 50)]);
+    run(&platform);
+    platform.advance(DAY * 7);
+    platform.set_secret("MAIL_URL", MAIL_URL);
+    run(&platform);
+    assert_eq!(mail_ids(&platform).len(), 0);
+    assert_eq!(statuses(&platform)[0], "mail unconfigured MAIL_URL is not set");
+}
+
+#[test]
+fn many_mails_that_waited_all_leave() {
+    let platform = host();
+    platform.answer_with(|_| Answer::text(200, "{}"));
+    platform.set_secret("MAIL_URL", "");
+    for n in 0..30 {
+        let (_, mut notice) = notice(&platform, LimitSource::User, 50);
+        notice.period_opened_at = Timestamp::from_millis(n);
+        raise(&platform, &[(account(0).to_string(), notice)]);
+    }
+    for _ in 0..10 {
+        run(&platform);
+        platform.advance(CRON);
+    }
+    platform.set_secret("MAIL_URL", MAIL_URL);
+    for _ in 0..10 {
+        run(&platform);
+        platform.advance(CRON);
+    }
+    let ids: BTreeSet<_> = mail_ids(&platform).into_iter().collect();
+    assert_eq!((ids.len(), mail_ids(&platform).len()), (30, 30));
 }
 
 #[test]

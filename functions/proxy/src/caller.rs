@@ -20,7 +20,7 @@ pub struct Caller {
 impl Caller {
     /// Reads the key without any look-up.
     pub async fn from_headers(platform: &impl Platform, headers: &HeaderMap) -> Result<Self, Problem> {
-        let key = bearer_or_api_key(headers).ok_or_else(Problem::invalid_api_key)?;
+        let key = bearer_or_api_key(headers)?.ok_or_else(Problem::invalid_api_key)?;
         let unchecked = UncheckedKey::read(key).ok_or_else(Problem::invalid_api_key)?;
         // Under a pepper that is empty everybody could make a key that passes.
         let pepper = platform.setting(&format!("API_KEY_PEPPER_{}", unchecked.pepper_version())).await;

@@ -3,7 +3,7 @@
 use crate::call::OpenCall;
 use crate::caller::Caller;
 use crate::directory::Route;
-use domain::account::{RESERVE_VALIDITY, Refusal, Reply, Reserve, Reserved, Served};
+use domain::account::{Moment, RESERVE_VALIDITY, Refusal, Reply, Reserve, Reserved, Served};
 use domain::identity::RequestId;
 use domain::price::Usage;
 use http_api::Problem;
@@ -27,8 +27,9 @@ pub enum Admission<P: Platform> {
     Open(Box<OpenCall<P>>, Reserved),
     /// The directory has newer routing than `route`: load it and ask again.
     Stale,
-    /// The account has forgotten the time that the `Reserve` was issued at: ask again, under the present.
-    TooLate,
+    /// The account counts with another time than this host, or has forgotten that time: ask again under the account's,
+    /// and under an id that no message of before bears.
+    TooLate(Moment),
 }
 
 /// Authenticates, checks and reserves in one call. Fails closed.
@@ -38,9 +39,11 @@ pub async fn reserve<P: Platform>(
     route: &Rc<Route>,
     demand: &Demand,
     request_id: RequestId,
+    moment: Option<Moment>,
 ) -> Result<Admission<P>, Problem> {
     let target = route.target();
-    let now = platform.now();
+    let valid_until =
+        moment.map_or_else(|| platform.now().plus(RESERVE_VALIDITY), |moment| moment.valid_until());
     let tariff = route.snapshot.tariff(target);
     let command = Reserve {
         request_id,
@@ -54,7 +57,7 @@ pub async fn reserve<P: Platform>(
         },
         input_estimate: Usage { input: demand.input_estimate, ..Usage::default() },
         tariff,
-        valid_until: now.plus(RESERVE_VALIDITY),
+        valid_until,
         clamp: demand.clamp,
         choices: u32::try_from(demand.choices).unwrap_or(u32::MAX),
         served: Served {
@@ -66,8 +69,8 @@ pub async fn reserve<P: Platform>(
         grant: None,
         amount: None,
         asked: 0,
+        after_ends: moment.map(|moment| moment.ends),
     };
-    let valid_until = command.valid_until;
     let call = OpenCall::new(
         platform.clone(),
         caller.name.clone(),
@@ -97,31 +100,30 @@ pub async fn reserve<P: Platform>(
     }
     match refusal {
         Refusal::Stale(_) if !repeated => Ok(Admission::Stale),
-        Refusal::TooLate if !repeated => Ok(Admission::TooLate),
+        Refusal::TooLate(moment) => Ok(Admission::TooLate(moment)),
         refusal => Err(refused(refusal, route, demand)),
     }
 }
 
 fn refused(refusal: Refusal, route: &Route, demand: &Demand) -> Problem {
     let model = &route.snapshot.model;
+    let for_each = |output: Option<u64>| output.map(|output| output / demand.choices.max(1));
     match refusal {
         Refusal::InvalidKey => Problem::invalid_api_key(),
         Refusal::UserInactive => Problem::user_inactive(),
         Refusal::TenantInactive => Problem::tenant_inactive(),
         Refusal::ModelNotAllowed => Problem::model_not_found(model),
-        Refusal::Budget(refusal) => {
-            let affordable = refusal.affordable_output.map(|output| output / demand.choices.max(1));
-            Problem::budget_exceeded(&refusal, affordable)
-        }
-        Refusal::Rate(refusal) => Problem::rate_limited(&refusal),
+        Refusal::Budget(refusal) => Problem::budget_exceeded(&refusal, for_each(refusal.affordable_output)),
+        Refusal::Rate(refusal) => Problem::rate_limited(&refusal, for_each(refusal.affordable_output)),
         Refusal::TooManyHolds(max) => Problem::too_many_holds(max),
         Refusal::Unpriced => Problem::unpriced_model(model),
         // No `Reserve` is answered with the last two.
         Refusal::Stale(_)
         | Refusal::Backlogged
-        | Refusal::TooLate
+        | Refusal::TooLate(_)
         | Refusal::TooManyResets
-        | Refusal::Closed => Problem::ledger_unavailable(),
+        | Refusal::Closed
+        | Refusal::DoesNotFit(_) => Problem::ledger_unavailable(),
     }
 }
 

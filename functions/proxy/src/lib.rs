@@ -23,20 +23,23 @@ mod on_spin;
 mod on_workers;
 
 use bytes::Bytes;
+use core::cell::Cell;
 use domain::identity::RequestId;
 use http::{Method, Request, Response};
 use http_api::{Problem, ProblemShape};
 use platform::{Body, Platform};
 
 pub async fn handle(platform: &impl Platform, request: Request<Bytes>) -> Response<Body> {
-    let request_id = http_api::new_request_id(platform);
-    http_api::finish(request_id, ProblemShape::OpenAi, route(platform, &request, request_id).await)
+    // A call may be booked under another id than its first.
+    let request_id = Cell::new(http_api::new_request_id(platform));
+    let answer = route(platform, &request, &request_id).await;
+    http_api::finish(request_id.get(), ProblemShape::OpenAi, answer)
 }
 
 async fn route(
     platform: &impl Platform,
     request: &Request<Bytes>,
-    request_id: RequestId,
+    request_id: &Cell<RequestId>,
 ) -> Result<Response<Body>, Problem> {
     let path = request.uri().path();
     let segments: Vec<&str> = path.split('/').skip(1).collect();

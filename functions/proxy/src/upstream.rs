@@ -132,7 +132,9 @@ async fn accepted(response: Response<Body>, timeout: Duration, provider: &str) -
 /// What the caller can mend is told in the provider's words; what only we can mend is not.
 async fn refused(response: Response<Body>, provider: &str) -> Problem {
     let status = response.status();
-    let retry_after = response.headers().get(RETRY_AFTER).cloned();
+    // As a date it is left out: clients then pause as they see fit.
+    let retry_after = http_api::header(response.headers(), RETRY_AFTER.as_str()).ok().flatten();
+    let retry_after: Option<u64> = retry_after.and_then(|seconds| seconds.parse().ok());
     let body = response.into_body().collect(ERROR_BYTES_MAX).await.unwrap_or_default();
     let error = UpstreamError::read(&body).unwrap_or_default();
     log::warn!("{provider} refused with {status}: {:?} {:?}", error.kind, error.code);
@@ -145,14 +147,16 @@ async fn refused(response: Response<Body>, provider: &str) -> Problem {
             )
         }
         StatusCode::TOO_MANY_REQUESTS => {
-            let mut problem = Problem::new(
+            let problem = Problem::new(
                 status,
                 "rate_limit_error",
                 "upstream_rate_limited",
                 "The model's provider is over its rate limit. Nothing was charged; retry after a pause.",
             );
-            problem.headers.extend(retry_after.map(|value| (RETRY_AFTER, value)));
-            problem
+            match retry_after {
+                Some(seconds) => problem.retry_after_ms(seconds.saturating_mul(1_000)),
+                None => problem,
+            }
         }
         _ => Problem::upstream_failed("The model's provider failed. Nothing was charged; retry."),
     }

@@ -22,12 +22,13 @@ const CALLS_MAX: usize = 100;
 struct Level {
     calls: i64,
     per_minute: u64,
+    tokens: Option<u64>,
 }
 
-const PLENTY: Level = Level { calls: 1_000_000, per_minute: 1_000_000 };
+const PLENTY: Level = Level { calls: 1_000_000, per_minute: 1_000_000, tokens: None };
 
 fn per_minute(level: Level) -> RateLimits {
-    RateLimits { requests_per_minute: Some(level.per_minute), tokens_per_minute: None }
+    RateLimits { requests_per_minute: Some(level.per_minute), tokens_per_minute: level.tokens }
 }
 
 /// What one call may cost at most.
@@ -53,7 +54,7 @@ fn scene([key, user, tenant]: [Level; 3]) -> Scene {
         name: POOL.into(),
         money: true,
         requests: true,
-        tokens: false,
+        tokens: tenant.tokens.is_some(),
         period: PeriodRule::DEFAULT,
     };
     let configuration = Configuration {
@@ -137,5 +138,54 @@ fn p15_the_level_with_least_left_stops_the_calls_and_none_is_exceeded() {
         let sum = money("used").saturating_add(money("reserved")).saturating_add(money("remaining"));
         assert_eq!(sum, money("limit"), "{error}");
         assert_eq!(money("used"), scene.balance().used, "{source}");
+    }
+}
+
+/// What the question of [`question`] takes of a limit of tokens beside its ceiling.
+fn input_tokens() -> u64 {
+    let tokens = Some(1);
+    let scene = scene([PLENTY, Level { tokens, ..PLENTY }, PLENTY]);
+    let error = scene.chat(&question(CEILING)).expect_error(403, "exceeds_limit");
+    error["needed"].as_u64().unwrap() - CEILING
+}
+
+#[test]
+fn a_call_larger_than_a_whole_limit_is_not_told_to_retry_but_which_max_tokens_fit() {
+    let input = input_tokens();
+    for (at, source) in SOURCES.into_iter().enumerate() {
+        let fits = 40;
+        let mut levels = [PLENTY; 3];
+        levels[at].tokens = Some(input + fits);
+        let scene = scene(levels);
+        let refused = scene.chat(&question(CEILING));
+        assert_eq!(refused.headers.get("retry-after"), None, "{source}");
+        let error = refused.expect_error(403, "exceeds_limit");
+        assert_eq!((&error["limit_source"], &error["kind"]), (&source.into(), &"tokens_per_minute".into()));
+        assert_eq!((&error["limit"], &error["needed"]), (&(input + fits).into(), &(input + CEILING).into()));
+        assert_eq!(error["affordable_max_tokens"], fits, "{source}");
+        assert_eq!(scene.platform.upstream_calls(), 0);
+        scene.finish_background();
+        scene.expect_untouched();
+        // With the clamp the call gets what fits; without, whoever asks for that does.
+        let mut clamped = scene.request(&question(CEILING));
+        clamped.headers_mut().insert("x-budget-clamp", http::HeaderValue::from_static("allow"));
+        scene.send(clamped).expect_ok();
+        scene.platform.advance(core::time::Duration::from_secs(60));
+        scene.chat(&question(fits)).expect_ok();
+    }
+}
+
+#[test]
+fn a_limit_of_nothing_is_not_told_to_retry() {
+    for (at, source) in SOURCES.into_iter().enumerate() {
+        for (per_minute, tokens) in [(0, None), (1_000, Some(0))] {
+            let mut levels = [PLENTY; 3];
+            levels[at] = Level { per_minute, tokens, ..PLENTY };
+            let refused = scene(levels).chat(&question(CEILING));
+            assert_eq!(refused.headers.get("retry-after"), None, "{source}");
+            let error = refused.expect_error(403, "exceeds_limit");
+            assert_eq!((&error["limit_source"], &error["limit"]), (&source.into(), &0.into()), "{error}");
+            assert_eq!(error["affordable_max_tokens"], serde_json::Value::Null);
+        }
     }
 }

@@ -21,7 +21,7 @@ pub async fn handle(platform: &impl Platform, request: Request<Bytes>) -> Respon
 }
 
 async fn route(platform: &impl Platform, request: &Request<Bytes>) -> Result<Response<Body>, Failure> {
-    http_api::check_body_size(request, EVENT_BYTES_MAX)?;
+    http_api::check_body(request, EVENT_BYTES_MAX)?;
     let path = request.uri().path();
     match (request.method().as_str(), http_api::segments(path).as_slice()) {
         ("GET", ["health"]) => Ok(http_api::healthy("stripe-webhook")),

@@ -3,4 +3,5 @@
 
 pub mod directory;
 pub mod protocol;
+pub mod readiness;
 pub mod routes;

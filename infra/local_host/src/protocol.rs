@@ -1,12 +1,15 @@
 //! JSON lines, as `xtask/src/local` speaks them, also with `infra/local/run.mjs`:
 //!
-//! - in: first the run (below), then commands, `{"trigger":"cron"}`
+//! - in: first the run (below), then commands, `{"open":true}` once the demo user is there too, `{"trigger":"cron"}`
 //! - out: `{"ready":true,"workerd_pid":…,"ports":{"front":…},"migrations":[…]}` or `{"error":"…"}`; then one answer per
-//!   command, `{"triggered":"cron"}` or `{"error":"…"}`
+//!   command, `{"opened":true}`, `{"triggered":"cron"}` or `{"error":"…"}`
+//!
+//! Until it is opened, a host answers questions for its health with 503.
 //!
 //! A host ends when stdin closes or on SIGINT and SIGTERM. Logs go to stderr.
 
 use crate::directory::Statement;
+use crate::readiness::Readiness;
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -52,17 +55,27 @@ pub struct Started<H> {
 pub trait Host {
     /// Runs the scheduled functions now, and waits for them.
     async fn trigger_cron(&self) -> Result<()>;
+
+    fn readiness(&self) -> &Readiness;
 }
 
 impl<H: Host> Host for std::sync::Arc<H> {
     async fn trigger_cron(&self) -> Result<()> {
         H::trigger_cron(self).await
     }
+
+    fn readiness(&self) -> &Readiness {
+        H::readiness(self)
+    }
 }
 
 impl<H: Host> Host for std::rc::Rc<H> {
     async fn trigger_cron(&self) -> Result<()> {
         H::trigger_cron(self).await
+    }
+
+    fn readiness(&self) -> &Readiness {
+        H::readiness(self)
     }
 }
 
@@ -103,6 +116,10 @@ async fn obey(host: &impl Host, lines: &mut Lines<BufReader<Stdin>>) -> Result<(
 
 async fn command(host: &impl Host, line: &str) -> Result<Value> {
     let command: Value = serde_json::from_str(line)?;
+    if command["open"] == true {
+        host.readiness().open();
+        return Ok(json!({ "opened": true }));
+    }
     if command["trigger"] != "cron" {
         bail!("unknown command {line}");
     }

@@ -14,6 +14,7 @@ mod upstream_hyper;
 use anyhow::{Result, bail};
 use local_host::directory;
 use local_host::protocol::{self, Run, Started};
+use local_host::readiness::Readiness;
 use native_platform::NativePlatform;
 use platform_memory::{DIRECTORY_FILE, MemoryPlatform};
 use server::Server;
@@ -52,6 +53,7 @@ async fn start(run: Run) -> Result<Started<Rc<Server>>> {
         platform,
         dev_routes: run.dev_routes.then_some(directory_file),
         test_hooks: run.test_hooks.is_some(),
+        readiness: Readiness::default(),
     });
     spawn_local(server.clone().listen(listener));
     Ok(Started { host: server, ports: BTreeMap::from([("front".to_owned(), port)]), migrations })

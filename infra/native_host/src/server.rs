@@ -9,6 +9,7 @@ use http::{Request, Response, StatusCode, Uri};
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use local_host::protocol::{self, Host};
+use local_host::readiness::Readiness;
 use platform::Body;
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -24,6 +25,7 @@ pub struct Server {
     /// The directory's database, if there are routes for developers.
     pub dev_routes: Option<PathBuf>,
     pub test_hooks: bool,
+    pub readiness: Readiness,
 }
 
 impl Server {
@@ -53,6 +55,9 @@ impl Server {
             && let Some(answer) = self.answer_test(request.uri())
         {
             return json(StatusCode::OK, &answer);
+        }
+        if let Some(refusal) = self.readiness.refusal(request.uri().path()) {
+            return json(StatusCode::SERVICE_UNAVAILABLE, &refusal);
         }
         match self.answer_developer(&request).await {
             Some(Ok(answer)) => json(StatusCode::OK, &answer),
@@ -90,6 +95,10 @@ impl Server {
 }
 
 impl Host for Server {
+    fn readiness(&self) -> &Readiness {
+        &self.readiness
+    }
+
     async fn trigger_cron(&self) -> Result<()> {
         let run = AssertUnwindSafe(cron_reset::scheduled(&self.platform, SCHEDULE)).catch_unwind();
         run.await.map(|_| ()).map_err(|_| anyhow!("the scheduled run panicked; see the log"))

@@ -18,6 +18,7 @@ use domain::outbound_hosts::OutboundHosts;
 use instance::{App, Ready};
 use local_host::directory;
 use local_host::protocol::{self, ExtraWorker, Run, Started};
+use local_host::readiness::Readiness;
 use manifest::Granted;
 use server::Server;
 use std::collections::BTreeMap;
@@ -67,6 +68,7 @@ async fn start(run: Run) -> Result<Started<Arc<Server>>> {
         routes: manifest.routes,
         dev_routes: run.dev_routes.then_some(directory_file),
         cron_secret: values.get("cron_secret").cloned().unwrap_or_default(),
+        readiness: Readiness::default(),
     });
     tokio::spawn(server.clone().listen(listener));
     let mut ports = BTreeMap::from([("front".to_owned(), port)]);
@@ -101,7 +103,10 @@ async fn start_extra(
     };
     let components = BTreeMap::from([(extra.name.clone(), Ready::new(engine, app, room.clone())?)]);
     let routes = vec![("/...".to_owned(), extra.name.clone())];
-    let server = Server { components, routes, dev_routes: None, cron_secret: String::new() };
+    // It is none of the product, and has no health of its own to tell.
+    let readiness = Readiness::default();
+    readiness.open();
+    let server = Server { components, routes, dev_routes: None, cron_secret: String::new(), readiness };
     let listener = TcpListener::bind(("127.0.0.1", extra.port)).await?;
     let port = listener.local_addr()?.port();
     tokio::spawn(Arc::new(server).listen(listener));

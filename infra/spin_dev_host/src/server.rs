@@ -8,6 +8,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use local_host::protocol::{self, Host};
+use local_host::readiness::Readiness;
 use local_host::routes::longest;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -24,6 +25,7 @@ pub struct Server {
     /// The directory's database, if there are routes for developers.
     pub dev_routes: Option<PathBuf>,
     pub cron_secret: String,
+    pub readiness: Readiness,
 }
 
 impl Server {
@@ -53,6 +55,9 @@ impl Server {
             return answer;
         }
         let path = request.uri().path().to_owned();
+        if let Some(refusal) = self.readiness.refusal(&path) {
+            return plain(StatusCode::SERVICE_UNAVAILABLE, &refusal.to_string());
+        }
         let Some(component) = self.component_of(&path) else {
             return plain(StatusCode::NOT_FOUND, "no component has this route");
         };
@@ -84,6 +89,10 @@ impl Server {
 }
 
 impl Host for Server {
+    fn readiness(&self) -> &Readiness {
+        &self.readiness
+    }
+
     /// Asks for a scheduled run, as a scheduler would.
     async fn trigger_cron(&self) -> Result<()> {
         let component =

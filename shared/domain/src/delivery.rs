@@ -34,6 +34,9 @@ const JITTER_DIVISOR: u64 = 5;
 /// Tries whose ends nobody saw count as well, up to this many in all.
 const UNSEEN_TRIES_MAX: u64 = 2 * TRIES_MAX;
 
+/// A mail that there was no provider for waits so long for one: older news helps nobody.
+pub const WITHOUT_PROVIDER_MAX: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
 /// What the receiver said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {

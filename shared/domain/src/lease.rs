@@ -6,6 +6,7 @@
 use crate::account::RateRefusal;
 use crate::identity::AccountId;
 use crate::money::NanoEur;
+use crate::rate_limit::RateLimits;
 use crate::time::Timestamp;
 use core::time::Duration;
 use minicbor::{Decode, Encode};
@@ -43,7 +44,7 @@ pub struct Want {
     /// Whether less than the least helps.
     #[n(6)]
     pub partial: bool,
-    /// Whether the account's figure is what it needs and no more.
+    /// Whether the account's figure is what it needs and no more, and stays so until it is granted more.
     #[n(7)]
     pub gives_back: bool,
     /// Permits of the rate limits that it needs now.
@@ -54,6 +55,10 @@ pub struct Want {
     /// What it must be granted in all for the present call.
     #[n(10)]
     pub least: NanoEur,
+    /// Permits of batches up to this one it uses no more.
+    #[n(11)]
+    #[cbor(default)]
+    pub void_to: u64,
 }
 
 /// What the pool answers.
@@ -76,6 +81,10 @@ pub struct Grant {
     /// Set when the tenant's rate limits have no permit left.
     #[n(6)]
     pub rate: Option<RateRefusal>,
+    /// The tenant's limits per minute, so that the account knows what never passes.
+    #[n(7)]
+    #[cbor(default)]
+    pub limits: RateLimits,
 }
 
 /// Why a pool does not give what is wanted.

@@ -15,7 +15,7 @@ pub const NEARLY: u8 = 95;
 pub struct Notice {
     #[n(0)]
     pub tenant_id: String,
-    /// Whose budget: a user's or the tenant's.
+    /// Whose budget: a user's, a key's or the tenant's.
     #[n(1)]
     pub source: LimitSource,
     /// One of [`THRESHOLDS`].
@@ -31,21 +31,41 @@ pub struct Notice {
     pub resets_at: Timestamp,
     #[n(7)]
     pub at: Timestamp,
+    /// Which key, where the budget is one's.
+    #[n(8)]
+    pub key: Option<NoticeKey>,
+}
+
+/// A key as people know it, never its secret.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct NoticeKey {
+    #[n(0)]
+    pub id: String,
+    /// May be empty.
+    #[n(1)]
+    pub name: String,
 }
 
 impl Notice {
     /// One and the same for every delivery of this notice. `subject` is the account's name, or the tenant's id.
     pub fn id(&self, subject: &str) -> RequestId {
-        let Self { source, percent, period_opened_at, .. } = self;
-        let name = format!("{}/{}/{percent}", source.as_str(), period_opened_at.as_millis());
+        let Self { source, percent, period_opened_at, key, .. } = self;
+        let mut name = format!("{}/{}/{percent}", source.as_str(), period_opened_at.as_millis());
+        if let Some(key) = key {
+            name.push('/');
+            name.push_str(&key.id);
+        }
         RequestId::of_foreign(&format!("{subject}/notice"), &name)
     }
 }
 
-/// `used` in whole per cent of `limit`, at most 100. Of a limit of nothing there is no share.
+/// `used` in whole per cent of `limit`, at most 100. Whatever is used of nothing is all of it.
 pub fn percent(used: NanoEur, limit: NanoEur) -> u8 {
-    if limit <= NanoEur::ZERO || used.is_negative() {
+    if used <= NanoEur::ZERO {
         return 0;
+    }
+    if limit <= NanoEur::ZERO {
+        return 100;
     }
     let percent = i128::from(used.get()) * 100 / i128::from(limit.get());
     u8::try_from(percent.min(100)).unwrap_or(100)

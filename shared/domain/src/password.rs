@@ -16,6 +16,8 @@ const HASH: usize = 32;
 pub const SALT: usize = 16;
 /// Bytes. Longer passwords are refused before any work is done for them.
 pub const PASSWORD_MAX: usize = 1_024;
+/// Characters. Shorter ones are not taken for a new password.
+pub const PASSWORD_MIN: usize = 12;
 
 /// A PHC string. `salt` must be random.
 pub fn hash(password: &str, salt: &[u8; SALT]) -> String {

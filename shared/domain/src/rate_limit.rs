@@ -27,6 +27,14 @@ impl RateLimits {
     pub const fn is_none(&self) -> bool {
         self.requests_per_minute.is_none() && self.tokens_per_minute.is_none()
     }
+
+    /// Whether one of them lets less pass than before.
+    pub fn is_below(&self, before: &Self) -> bool {
+        let below =
+            |new: Option<u64>, old: Option<u64>| new.is_some_and(|new| old.is_none_or(|old| new < old));
+        below(self.requests_per_minute, before.requests_per_minute)
+            || below(self.tokens_per_minute, before.tokens_per_minute)
+    }
 }
 
 /// How full both limits are.
@@ -68,12 +76,32 @@ pub enum RateKind {
     Tokens,
 }
 
-/// The limit that a call does not fit, and how long to wait.
+/// The limit that a call does not fit, what of it the call needs, and how long to wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RateExcess {
     pub kind: RateKind,
     pub limit: u64,
-    pub wait: Duration,
+    pub needed: u64,
+    pub excess: Excess,
+}
+
+/// Why something does not fit a limit now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Excess {
+    /// It fits after this, a minute at most.
+    Wait(Duration),
+    /// It is more than the whole limit: no waiting helps.
+    Never,
+}
+
+impl RateExcess {
+    /// None: it never fits.
+    pub fn retry_after_ms(&self) -> Option<u64> {
+        match self.excess {
+            Excess::Wait(wait) => Some(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)),
+            Excess::Never => None,
+        }
+    }
 }
 
 impl RateMeters {
@@ -89,9 +117,15 @@ impl RateMeters {
             (RateKind::Requests, &self.requests, requests, limits.requests_per_minute),
             (RateKind::Tokens, &self.tokens, tokens, limits.tokens_per_minute),
         ];
-        for (kind, meter, units, limit) in meters {
+        // What never fits is told before what only has to wait.
+        for (kind, _, needed, limit) in meters {
+            if let Some(limit) = limit.filter(|limit| exceeds_all(needed, *limit)) {
+                return Err(RateExcess { kind, limit, needed, excess: Excess::Never });
+            }
+        }
+        for (kind, meter, needed, limit) in meters {
             let Some(limit) = limit else { continue };
-            meter.check(units, limit, now).map_err(|wait| RateExcess { kind, limit, wait })?;
+            meter.check(needed, limit, now).map_err(|excess| RateExcess { kind, limit, needed, excess })?;
         }
         Ok(())
     }
@@ -115,7 +149,7 @@ impl RateMeters {
         now: Timestamp,
     ) {
         let Some(limit) = limits.tokens_per_minute else { return };
-        let drained = u128::from(limit) * now.since(taken_at).as_millis() / 60_000;
+        let drained = u128::from(limit).saturating_mul(now.since(taken_at).as_millis()) / 60_000;
         let left = taken.saturating_sub(u64::try_from(drained).unwrap_or(u64::MAX));
         self.tokens.give_back(taken.saturating_sub(used).min(left), limit, now);
     }
@@ -141,16 +175,20 @@ pub struct RateStatus {
 }
 
 impl RateMeter {
-    /// Whether `units` fit now under `per_minute`; otherwise how long to wait. Takes nothing.
-    pub fn check(&self, units: u64, per_minute: u64, now: Timestamp) -> Result<(), Duration> {
-        let after = self.fill_micros(now) + cost_micros(units, per_minute);
-        if after <= MINUTE_MICROS {
-            return Ok(());
+    /// Whether `units` fit now under `per_minute`; otherwise how long to wait, if that helps. Takes nothing.
+    pub fn check(&self, units: u64, per_minute: u64, now: Timestamp) -> Result<(), Excess> {
+        if exceeds_all(units, per_minute) {
+            return Err(Excess::Never);
         }
-        Err(Duration::from_micros(u64::try_from(after - MINUTE_MICROS).unwrap_or(u64::MAX)))
+        let after = self.fill_micros(now) + cost_micros(units, per_minute);
+        match after - MINUTE_MICROS {
+            ..=0 => Ok(()),
+            // Neither summand is more than a minute, so the wait is not, either.
+            wait => Err(Excess::Wait(Duration::from_micros(wait.unsigned_abs() as u64))),
+        }
     }
 
-    /// Takes `units`, whether they fit or not.
+    /// Takes `units`, whether they fit or not. Nothing is fuller than full.
     pub fn take(&mut self, units: u64, per_minute: u64, now: Timestamp) {
         self.set_fill(self.fill_micros(now) + cost_micros(units, per_minute), now);
     }
@@ -169,12 +207,17 @@ impl RateMeter {
         }
     }
 
+    /// Between nothing and a minute. What would be more was filled under a clock that nobody believes any more.
     fn fill_micros(&self, now: Timestamp) -> i128 {
-        (i128::from(self.empty_at_micros) - micros(now)).max(0)
+        match i128::from(self.empty_at_micros) - micros(now) {
+            fill @ 0..=MINUTE_MICROS => fill,
+            _ => 0,
+        }
     }
 
     fn set_fill(&mut self, fill: i128, now: Timestamp) {
-        self.empty_at_micros = i64::try_from(micros(now) + fill.max(0)).unwrap_or(i64::MAX);
+        let fill = fill.clamp(0, MINUTE_MICROS);
+        self.empty_at_micros = i64::try_from(micros(now) + fill).unwrap_or(i64::MAX);
     }
 }
 
@@ -182,10 +225,15 @@ fn micros(at: Timestamp) -> i128 {
     i128::from(at.as_millis()) * 1000
 }
 
-/// A limit of nothing is never free.
+/// More than the whole limit; under a limit of nothing everything is.
+const fn exceeds_all(units: u64, per_minute: u64) -> bool {
+    units > per_minute || per_minute == 0
+}
+
+/// At most a minute for what is not more than the limit.
 fn cost_micros(units: u64, per_minute: u64) -> i128 {
     match per_minute {
-        0 => i128::from(u64::MAX),
+        0 => MINUTE_MICROS,
         _ => (i128::from(units) * MINUTE_MICROS).div_euclid(i128::from(per_minute)),
     }
 }
@@ -193,6 +241,7 @@ fn cost_micros(units: u64, per_minute: u64) -> i128 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     const NOW: Timestamp = Timestamp::from_millis(1_000_000);
 
@@ -207,7 +256,7 @@ mod tests {
             }
         }
         assert_eq!(admitted, 10);
-        assert_eq!(meter.check(1, 10, NOW), Err(Duration::from_secs(6)));
+        assert_eq!(meter.check(1, 10, NOW), Err(Excess::Wait(Duration::from_secs(6))));
         assert!(meter.check(1, 10, NOW.plus(Duration::from_secs(6))).is_ok());
     }
 
@@ -220,7 +269,80 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_of_zero_admits_nothing() {
-        assert!(RateMeter::default().check(1, 0, NOW).is_err());
+    fn a_limit_of_zero_admits_nothing_ever() {
+        for units in [0, 1, u64::MAX] {
+            assert_eq!(RateMeter::default().check(units, 0, NOW), Err(Excess::Never));
+        }
+    }
+
+    #[test]
+    fn what_is_more_than_the_whole_limit_never_fits_whatever_else_has_to_wait() {
+        let limits = RateLimits { requests_per_minute: Some(1), tokens_per_minute: Some(1_000) };
+        let mut meters = RateMeters::default();
+        meters.take(1, 1_000, limits, NOW);
+        let excess = meters.check(1, 1_001, limits, NOW).unwrap_err();
+        assert_eq!((excess.kind, excess.needed, excess.retry_after_ms()), (RateKind::Tokens, 1_001, None));
+        let excess = meters.check(1, 1_000, limits, NOW).unwrap_err();
+        assert_eq!((excess.kind, excess.retry_after_ms()), (RateKind::Requests, Some(60_000)));
+    }
+
+    #[test]
+    fn a_meter_that_was_filled_in_a_future_that_nobody_believes_any_more_locks_nobody_out() {
+        let mut meter = RateMeter::default();
+        meter.take(10, 10, NOW.plus(Duration::from_secs(86_400)));
+        assert_eq!(meter.check(10, 10, NOW), Ok(()));
+    }
+
+    fn number() -> impl Strategy<Value = u64> {
+        prop_oneof![0u64..100, Just(u64::MAX), Just(60_000_001), any::<u64>()]
+    }
+
+    fn instant() -> impl Strategy<Value = Timestamp> {
+        let near = 0i64..200_000;
+        prop_oneof![8 => near, 1 => Just(i64::MAX), 1 => Just(i64::MIN), 1 => any::<i64>()]
+            .prop_map(Timestamp::from_millis)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+        /// Whatever was taken and given back, under whatever limits and clocks.
+        #[test]
+        fn nobody_is_told_to_wait_for_more_than_a_minute_and_whoever_waits_gets_it(
+            acts in prop::collection::vec((any::<bool>(), number(), number(), instant()), 0..12),
+            (units, limit, now) in (number(), number(), instant()),
+        ) {
+            let mut meter = RateMeter::default();
+            for (takes, units, limit, at) in acts {
+                if takes { meter.take(units, limit, at) } else { meter.give_back(units, limit, at) }
+            }
+            let status = meter.status(limit, now);
+            prop_assert!(status.reset_ms <= 60_000 && status.remaining <= limit, "{status:?}");
+            match meter.check(units, limit, now) {
+                Ok(()) => prop_assert!(units <= limit),
+                Err(Excess::Never) => prop_assert!(units > limit || limit == 0),
+                Err(Excess::Wait(wait)) => {
+                    prop_assert!(wait <= Duration::from_secs(60) && units <= limit, "{wait:?}");
+                    let later = now.plus(wait + Duration::from_millis(1));
+                    prop_assert_eq!(meter.check(units, limit, later), Ok(()));
+                }
+            }
+        }
+
+        /// What is less than a microsecond of a limit is not counted; nothing else is lost by rounding.
+        #[test]
+        fn p16_a_burst_of_any_sizes_admits_no_more_than_the_limit(
+            limit in number(), calls in prop::collection::vec(number(), 0..60),
+        ) {
+            let (mut meter, mut admitted) = (RateMeter::default(), 0u128);
+            for units in &calls {
+                if meter.check(*units, limit, NOW).is_ok() {
+                    meter.take(*units, limit, NOW);
+                    admitted += u128::from(*units);
+                }
+            }
+            let not_counted = calls.len() as u128 * u128::from(limit.div_ceil(60_000_000));
+            prop_assert!(admitted <= u128::from(limit) + not_counted, "{admitted} of {limit}");
+        }
     }
 }

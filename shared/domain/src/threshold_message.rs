@@ -21,6 +21,11 @@ pub struct ThresholdReached {
     pub currency: String,
     pub period_opened_at: String,
     pub resets_at: String,
+    /// Of a key's budget.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_id: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_name: Option<String>,
 }
 
 /// A mail without its addresses.
@@ -35,7 +40,8 @@ impl ThresholdReached {
     pub const TYPE: &str = "budget.threshold_reached";
 
     pub fn of(subject: &str, notice: &Notice) -> Self {
-        let Notice { tenant_id, source, percent, used, limit, period_opened_at, resets_at, at: _ } = notice;
+        let Notice { tenant_id, source, percent, used, limit, period_opened_at, resets_at, at: _, key } =
+            notice;
         Self {
             tenant_id: tenant_id.clone(),
             subject: subject.to_owned(),
@@ -46,6 +52,8 @@ impl ThresholdReached {
             currency: "EUR".to_owned(),
             period_opened_at: period_opened_at.to_rfc3339(),
             resets_at: resets_at.to_rfc3339(),
+            key_id: key.as_ref().map(|key| key.id.clone()),
+            key_name: key.as_ref().map(|key| key.name.clone()),
         }
     }
 
@@ -56,7 +64,7 @@ impl ThresholdReached {
         let whose = self.whose();
         let used_up = *percent >= 100;
         let subject = if used_up {
-            format!("{} is used up", capitalized(whose))
+            format!("{} is used up", capitalized(&whose))
         } else {
             format!("{percent} % of {whose} is used")
         };
@@ -79,13 +87,19 @@ impl ThresholdReached {
         }
     }
 
-    fn whose(&self) -> &'static str {
-        if self.source == LimitSource::Tenant.as_str() {
-            "the AI budget of your organization"
-        } else if self.source == LimitSource::Key.as_str() {
-            "the AI budget of one of your API keys"
-        } else {
-            "your AI budget"
+    fn whose(&self) -> String {
+        let named = |name: &&String| !name.trim().is_empty();
+        match (self.source.as_str(), self.key_name.as_ref().filter(named)) {
+            (source, _) if source == LimitSource::Tenant.as_str() => {
+                "the AI budget of your organization".into()
+            }
+            (source, Some(name)) if source == LimitSource::Key.as_str() => {
+                format!("the AI budget of your API key “{}”", in_one_line(name))
+            }
+            (source, None) if source == LimitSource::Key.as_str() => {
+                "the AI budget of one of your API keys".into()
+            }
+            _ => "your AI budget".into(),
         }
     }
 }
@@ -104,6 +118,11 @@ fn in_words(instant: &str) -> String {
         Some(utc) if utc.is_ascii() && utc.len() >= 16 => format!("{} {} UTC", &utc[..10], &utc[11..16]),
         _ => instant.to_owned(),
     }
+}
+
+/// A subject must not break.
+fn in_one_line(text: &str) -> String {
+    text.split(|c: char| c.is_control()).collect::<Vec<_>>().join(" ").trim().to_owned()
 }
 
 fn capitalized(text: &str) -> String {
@@ -140,6 +159,7 @@ mod tests {
             period_opened_at: Timestamp::from_millis(1_772_323_200_000),
             resets_at: Timestamp::from_millis(1_774_994_400_000),
             at: Timestamp::from_millis(1_773_576_000_000),
+            key: None,
         };
         ThresholdReached::of("eu-1", &notice)
     }
@@ -161,6 +181,19 @@ mod tests {
         let mail = message(LimitSource::Tenant, 100).mail("");
         assert_eq!(mail.subject, "The AI budget of your organization is used up");
         assert!(mail.text.starts_with("Hello,\n"), "{}", mail.text);
+    }
+
+    #[test]
+    fn a_keys_notice_says_which_key_in_one_line() {
+        let message = ThresholdReached {
+            key_id: Some("k1".into()),
+            key_name: Some("CI\nBcc: x".into()),
+            ..message(LimitSource::Key, 100)
+        };
+        let mail = message.mail("Ada");
+        assert_eq!(mail.subject, "The AI budget of your API key “CI Bcc: x” is used up");
+        let nameless = ThresholdReached { key_name: Some(String::new()), ..message };
+        assert_eq!(nameless.mail("").subject, "The AI budget of one of your API keys is used up");
     }
 
     #[test]

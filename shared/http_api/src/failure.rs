@@ -2,7 +2,7 @@
 
 use crate::{Problem, ProblemShape, json};
 use domain::identity::RequestId;
-use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
+use http::{HeaderName, HeaderValue, Response, StatusCode};
 use platform::{Body, Clock, PlatformError, PlatformErrorKind, Randomness};
 
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -54,11 +54,6 @@ pub fn new_request_id(platform: &(impl Clock + Randomness)) -> RequestId {
 /// The path's parts: `/api/users/` is `["api", "users"]`.
 pub fn segments(path: &str) -> Vec<&str> {
     path.split('/').filter(|segment| !segment.is_empty()).collect()
-}
-
-/// Refuses a body that is too large.
-pub fn check_body_size(request: &Request<bytes::Bytes>, max: usize) -> Result<(), Problem> {
-    if request.body().len() > max { Err(Problem::body_too_large(max)) } else { Ok(()) }
 }
 
 /// `GET /health`: the function runs. It asks no other part, so that a probe costs nothing.

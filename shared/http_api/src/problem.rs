@@ -32,6 +32,11 @@ pub enum ProblemShape {
     ProblemJson,
 }
 
+/// Nobody is asked to wait for longer: what has to, is refused for good.
+const RETRY_AFTER_SECS_MAX: u64 = 3_600;
+/// Limits are per minute, so that each is free again after one.
+const RESET_MS_MAX: u64 = 60_000;
+
 const REQUEST: &str = "invalid_request_error";
 const SERVER: &str = "server_error";
 
@@ -65,8 +70,11 @@ impl Problem {
         self
     }
 
-    fn retry_after_ms(mut self, millis: u64) -> Self {
-        self.headers.push((RETRY_AFTER, millis.div_ceil(1000).max(1).into()));
+    /// The one place where a time to wait becomes a header: at least a second, at most [`RETRY_AFTER_SECS_MAX`].
+    #[must_use]
+    pub fn retry_after_ms(mut self, millis: u64) -> Self {
+        let seconds = millis.div_ceil(1000).clamp(1, RETRY_AFTER_SECS_MAX);
+        self.headers.push((RETRY_AFTER, seconds.into()));
         self
     }
 
@@ -77,6 +85,11 @@ impl Problem {
     /// A field is missing or wrong.
     pub fn invalid_field(field: &str, message: impl Into<String>) -> Self {
         Self::bad_request("invalid_value", message).about(field)
+    }
+
+    /// A field or parameter comes twice.
+    pub fn duplicate(name: &str) -> Self {
+        Self::bad_request("duplicate_field", format!("`{name}` is given twice. Send it once.")).about(name)
     }
 
     pub fn body_too_large(max: usize) -> Self {
@@ -184,28 +197,67 @@ impl Problem {
             .detail("resets_at", resets_at.to_rfc3339())
     }
 
-    pub fn rate_limited(refusal: &RateRefusal) -> Self {
-        let unit = match refusal.kind {
-            RateKind::Requests => "requests",
-            RateKind::Tokens => "tokens",
+    /// What passes after a while is 429 with `Retry-After`; what never does is [`Self::exceeds_limit`].
+    pub fn rate_limited(refusal: &RateRefusal, affordable_max_tokens: Option<u64>) -> Self {
+        let (unit, kind) = match refusal.kind {
+            RateKind::Requests => ("requests", "requests_per_minute"),
+            RateKind::Tokens => ("tokens", "tokens_per_minute"),
         };
-        let mut problem = Self::new(
-            StatusCode::TOO_MANY_REQUESTS,
-            "rate_limit_error",
-            "rate_limit_exceeded",
-            format!(
-                "The {}'s limit of {} {unit} per minute is reached. Retry after the time in `Retry-After`.",
-                refusal.source.as_str(),
-                refusal.limit
+        let whose = refusal.source.as_str();
+        let mut problem = match refusal.retry_after_ms {
+            None => Self::exceeds_limit(
+                (whose, kind),
+                (refusal.limit, refusal.needed),
+                &format!("{unit} per minute"),
+                affordable_max_tokens,
             ),
-        )
-        .detail("limit_source", refusal.source.as_str())
-        .retry_after_ms(refusal.retry_after_ms);
+            Some(millis) => Self::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "rate_limit_error",
+                "rate_limit_exceeded",
+                format!(
+                    "The {whose}'s limit of {} {unit} per minute is reached. Retry after the time in `Retry-After`.",
+                    refusal.limit
+                ),
+            )
+            .detail("limit_source", whose)
+            .detail("kind", kind)
+            .detail("limit", refusal.limit)
+            .retry_after_ms(millis),
+        };
         problem.headers.extend(rate_limit_headers(&refusal.statuses));
         problem
     }
 
+    /// More than the whole limit is needed. 403 and not 429: clients would retry for ever what can never pass.
+    fn exceeds_limit(
+        (source, kind): (&str, &str),
+        (limit, needed): (u64, u64),
+        unit: &str,
+        affordable_max_tokens: Option<u64>,
+    ) -> Self {
+        let remedy = match affordable_max_tokens {
+            Some(tokens) => {
+                format!("Send `max_tokens` up to {tokens}, or ask your administrator to raise the limit.")
+            }
+            None => "Ask your administrator to raise the limit.".to_owned(),
+        };
+        let message = format!(
+            "This call needs {needed} {unit}, which is more than the {source}'s whole limit of {limit}, so that it can never pass. {remedy}"
+        );
+        Self::new(StatusCode::FORBIDDEN, "rate_limit_error", "exceeds_limit", message)
+            .detail("limit_source", source)
+            .detail("kind", kind)
+            .detail("limit", limit)
+            .detail("needed", needed)
+            .detail("affordable_max_tokens", affordable_max_tokens.map_or(Value::Null, Value::from))
+    }
+
     pub fn too_many_holds(max: u32) -> Self {
+        let (source, kind) = (LimitSource::User.as_str(), "concurrency");
+        if max == 0 {
+            return Self::exceeds_limit((source, kind), (0, 1), "call open at once", None);
+        }
         Self::new(
             StatusCode::TOO_MANY_REQUESTS,
             "rate_limit_error",
@@ -214,6 +266,9 @@ impl Problem {
                 "{max} calls of this user are open at once, which is the limit. Retry when some have ended."
             ),
         )
+        .detail("limit_source", source)
+        .detail("kind", kind)
+        .detail("limit", max)
         .retry_after_ms(1_000)
     }
 
@@ -307,9 +362,68 @@ pub fn rate_limit_headers(statuses: &RateStatuses) -> Vec<(HeaderName, HeaderVal
         let Some(status) = status else { continue };
         headers.push((HeaderName::from_static(limit), status.limit.into()));
         headers.push((HeaderName::from_static(remaining), status.remaining.into()));
-        if let Ok(value) = HeaderValue::from_str(&format!("{}ms", status.reset_ms)) {
+        if let Ok(value) = HeaderValue::from_str(&format!("{}ms", status.reset_ms.min(RESET_MS_MAX))) {
             headers.push((HeaderName::from_static(reset), value));
         }
     }
     headers
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use domain::rate_limit::RateStatus;
+
+    fn refusal(retry_after_ms: Option<u64>) -> RateRefusal {
+        let status = RateStatus { limit: u64::MAX, remaining: 0, reset_ms: u64::MAX };
+        RateRefusal {
+            source: LimitSource::Tenant,
+            kind: RateKind::Tokens,
+            limit: 1_000,
+            retry_after_ms,
+            statuses: RateStatuses { requests: Some(status), tokens: Some(status) },
+            needed: 4_096,
+            affordable_output: None,
+        }
+    }
+
+    fn sent<'a>(problem: &'a Problem, name: &str) -> Option<&'a str> {
+        let (_, value) = problem.headers.iter().find(|(known, _)| known == name)?;
+        value.to_str().ok()
+    }
+
+    #[test]
+    fn no_answer_carries_an_absurd_time() {
+        let waits = [(0, "1"), (1_001, "2"), (60_000, "60"), (u64::MAX, "3600")];
+        for (millis, seconds) in waits {
+            let problem = Problem::rate_limited(&refusal(Some(millis)), None);
+            assert_eq!(
+                (problem.status, sent(&problem, "retry-after")),
+                (StatusCode::TOO_MANY_REQUESTS, Some(seconds))
+            );
+            assert_eq!(sent(&problem, "x-ratelimit-reset-tokens"), Some("60000ms"));
+            assert_eq!(sent(&problem, "x-ratelimit-reset-requests"), Some("60000ms"));
+        }
+    }
+
+    /// SDKs try 408, 409, 429 and 5xx again.
+    #[test]
+    fn what_can_never_pass_is_refused_so_that_nobody_tries_again() {
+        for (problem, kind, limit, needed) in [
+            (Problem::rate_limited(&refusal(None), Some(700)), "tokens_per_minute", 1_000, 4_096),
+            (Problem::too_many_holds(0), "concurrency", 0, 1),
+        ] {
+            assert_eq!((problem.status, problem.code), (StatusCode::FORBIDDEN, "exceeds_limit"));
+            assert_eq!(sent(&problem, "retry-after"), None);
+            assert_eq!(problem.details["kind"], kind);
+            assert_eq!(
+                (&problem.details["limit"], &problem.details["needed"]),
+                (&json!(limit), &json!(needed))
+            );
+            assert!(
+                problem.details.contains_key("limit_source")
+                    && problem.details.contains_key("affordable_max_tokens")
+            );
+        }
+    }
 }

@@ -6,10 +6,12 @@
 //! Tests hold it against serde_json: both accept exactly the same documents.
 
 mod cursor;
+mod number;
 mod text;
 mod write;
 
 pub use cursor::JsonError;
 pub(crate) use cursor::{Cursor, Kind};
+pub(crate) use number::whole;
 pub(crate) use text::{Text, find_byte};
 pub(crate) use write::push_string;

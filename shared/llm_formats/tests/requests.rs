@@ -85,6 +85,49 @@ fn ceilings_and_choices_are_taken_up_to_their_limits() {
 }
 
 #[test]
+fn p30_a_member_that_is_null_is_absent() {
+    let fields = [
+        "max_tokens",
+        "max_completion_tokens",
+        "n",
+        "stream",
+        "stream_options",
+        "tools",
+        "best_of",
+        "service_tier",
+        "modalities",
+        "audio",
+        "prediction",
+        "web_search_options",
+        "background",
+    ];
+    let plain = scan(&with(r#""temperature":1"#)).unwrap();
+    for field in fields {
+        let null = scan(&with(&format!(r#""{field}":null"#))).expect(field);
+        assert_eq!((null.output_tokens_max, null.choices), (None, 1), "{field}");
+        assert!(!null.stream && !null.include_usage, "{field}");
+        assert!(null.input_tokens_max <= plain.input_tokens_max, "{field}");
+    }
+    let all: Vec<_> = fields.iter().map(|field| format!(r#""{field}":null"#)).collect();
+    assert!(scan(&with(&all.join(","))).is_ok());
+    let usage = scan(&with(r#""stream":true,"stream_options":{"include_usage":null}"#)).unwrap();
+    assert!(usage.stream && !usage.include_usage);
+}
+
+#[test]
+fn whole_numbers_may_be_written_as_fractions() {
+    for (members, ceiling, choices) in [
+        (r#""max_tokens":64.0,"n":1.0"#, 64, 1),
+        (r#""max_tokens":1e3,"n":2e0"#, 1_000, 2),
+        (r#""max_completion_tokens":6.4e1,"n":30e-1"#, 64, 3),
+        (r#""max_tokens":64.0,"max_completion_tokens":64,"best_of":1.0"#, 64, 1),
+    ] {
+        let request = scan(&with(members)).expect(members);
+        assert_eq!((request.output_tokens_max, request.choices), (Some(ceiling), choices), "{members}");
+    }
+}
+
+#[test]
 fn bad_requests_are_refused_by_field() {
     let bad: &[(&str, &str, &str)] = &[
         (r#"[1]"#, "invalid_type", ""),
@@ -109,7 +152,9 @@ fn bad_requests_are_refused_by_field() {
         (&with(r#""stream_options":{"include_usage":1}"#), "invalid_type", "stream_options.include_usage"),
         (&with(r#""max_tokens":"5""#), "invalid_type", "max_tokens"),
         (&with(r#""max_tokens":5.5"#), "invalid_type", "max_tokens"),
-        (&with(r#""max_tokens":1e3"#), "invalid_type", "max_tokens"),
+        (&with(r#""max_tokens":1e-3"#), "invalid_type", "max_tokens"),
+        (&with(r#""max_tokens":1e300"#), "invalid_value", "max_tokens"),
+        (&with(r#""n":1.5"#), "invalid_type", "n"),
         (&with(r#""max_tokens":0"#), "invalid_value", "max_tokens"),
         (&with(r#""max_tokens":-1"#), "invalid_value", "max_tokens"),
         (&with(r#""max_tokens":1000000001"#), "invalid_value", "max_tokens"),

@@ -48,6 +48,13 @@ fn only_the_members_that_must_change_do() {
             r#"{M,"model":"m","max_tokens":9 , "max_completion_tokens":9}"#,
             r#"{M,"model":"m","max_tokens":9 }"#,
         ),
+        (UNCHANGED, r#"{"model":"m","n":2,M}"#, r#"{"model":"m","n":2,M}"#),
+        (UNCHANGED, r#"{"model":"m","n":null,M}"#, r#"{"model":"m","n":null,M}"#),
+        (
+            Edits { ceiling: old(64), ..UNCHANGED },
+            r#"{"model":"m","n": 20e-1 ,"max_tokens":64.0,M}"#,
+            r#"{"model":"m","n": 2 ,"max_tokens":64,M}"#,
+        ),
         (
             Edits { include_usage: true, ..UNCHANGED },
             r#"{"model":"m","stream":true,M}"#,

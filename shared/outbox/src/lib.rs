@@ -51,18 +51,18 @@ pub async fn of_pool(
     name: &str,
     events: Vec<tenant_pool::Event>,
 ) -> Result<(), PlatformError> {
-    let (mut raised, mut recalled) = (Vec::new(), Vec::new());
+    let (mut raised, mut recalled, mut void_to) = (Vec::new(), Vec::new(), 0);
     for event in events {
         match event {
             tenant_pool::Event::Notice(notice) => raised.push((notice.tenant_id.clone(), *notice)),
-            tenant_pool::Event::Recall(account) => recalled.push(account),
+            tenant_pool::Event::Recall(account, void) => {
+                recalled.push(account);
+                void_to = void_to.max(void);
+            }
         }
     }
     if !raised.is_empty() {
         platform.commit(vec![notices::insert_batch(&raised)]).await?;
     }
-    for account in recalled {
-        leases::recall(platform, name, account).await?;
-    }
-    Ok(())
+    leases::recall_all(platform, name, &recalled, void_to).await
 }

@@ -124,6 +124,7 @@ fn reserve(id: u64, now: Timestamp) -> Command {
         grant: None,
         amount: None,
         asked: 0,
+        after_ends: None,
     }))
 }
 

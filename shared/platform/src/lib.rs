@@ -8,12 +8,14 @@
 mod body;
 mod database;
 mod error;
+mod header;
 pub mod resident;
 mod secret;
 
 pub use body::{Body, StreamError};
 pub use database::{Row, Statement, Value};
 pub use error::{PlatformError, PlatformErrorKind};
+pub use header::header_value;
 pub use secret::Secret;
 
 use bytes::Bytes;

@@ -284,6 +284,7 @@ fn reserve(platform: &MemoryPlatform) -> Command {
         grant: None,
         amount: None,
         asked: 0,
+        after_ends: None,
     }))
 }
 

@@ -7,7 +7,7 @@ use core::pin::pin;
 use futures_util::StreamExt;
 use futures_util::future::{Either, select};
 use futures_util::stream::{self, LocalBoxStream};
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderName, Request, Response, StatusCode};
 use platform::{Body, PlatformError, StreamError};
 use spin_sdk::http::{ErrorCode, Fields, IncomingResponse, Method, OutgoingRequest, Scheme};
 // What the crate calls `send` takes whole bodies only; these are the functions below it.
@@ -145,14 +145,12 @@ pub(crate) async fn read(stream: &InputStream) -> Result<Option<Bytes>, StreamEr
     }
 }
 
-/// What is no valid header is left out.
 pub(crate) fn read_headers(entries: Vec<(String, Vec<u8>)>) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(entries.len());
     for (name, value) in entries {
-        if let (Ok(name), Ok(value)) =
-            (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_bytes(&value))
-        {
-            headers.append(name, value);
+        // No other names are ever asked for.
+        if let Ok(name) = HeaderName::from_bytes(name.as_bytes()) {
+            headers.append(name, platform::header_value(&value));
         }
     }
     headers

@@ -13,6 +13,9 @@ instance.exports.__wbindgen_start?.();
 const BODY_BYTES_MAX = bindings.body_bytes_max();
 const NO_BODY = new Uint8Array(0);
 
+/** On a host that all functions share, each one's health has its own path, such as /billing/health. */
+const NAMED_HEALTH = /^(\w+:\/\/[^/]+)\/(?:billing|admin|webhooks|cron)\/health$/;
+
 export default {
   async fetch(request, env, context) {
     if (env.TEST_HOOKS !== undefined) {
@@ -29,7 +32,7 @@ export default {
       let headers = "";
       for (const [name, value] of request.headers) headers += `${name}\n${value}\n`;
       const answer = host.pendingCalls.run(
-        (call) => bindings.fetch(call, request.method, request.url, headers, body, env, context),
+        (call) => bindings.fetch(call, request.method, urlOf(request), headers, body, env, context),
         request.signal,
       );
       // A caller who leaves does not stop the work: what the provider bills has to be settled.
@@ -50,6 +53,10 @@ export default {
     }
   },
 };
+
+function urlOf({ url }) {
+  return url.endsWith("/health") ? url.replace(NAMED_HEALTH, "$1/health") : url;
+}
 
 /** The whole body; of one that is too long a little more than the limit, so that it is seen to be. */
 async function bodyOf(request) {

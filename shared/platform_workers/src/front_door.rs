@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::future::{Either, select};
 use futures_util::stream::LocalBoxStream;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri};
+use http::{HeaderMap, HeaderName, Method, Request, Response, Uri};
 use platform::{Body, StreamError};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::{JsFuture, future_to_promise};
@@ -51,15 +51,14 @@ fn bad_request() -> Response<Body> {
     response
 }
 
-/// What is no valid header is left out.
+/// The runtime has decoded the values as UTF-8, each byte that is none to a replacement character.
 pub(crate) fn read_headers(lines: &str) -> HeaderMap {
     let mut headers = HeaderMap::new();
     let mut lines = lines.split('\n');
     while let (Some(name), Some(value)) = (lines.next(), lines.next()) {
-        if let (Ok(name), Ok(value)) =
-            (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_bytes(value.as_bytes()))
-        {
-            headers.append(name, value);
+        // No other names are ever asked for.
+        if let Ok(name) = HeaderName::from_bytes(name.as_bytes()) {
+            headers.append(name, platform::header_value(value.as_bytes()));
         }
     }
     headers

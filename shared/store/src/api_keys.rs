@@ -1,5 +1,6 @@
 //! API keys, by their hashes. The secrets are stored nowhere.
 
+use crate::is_stated_otherwise;
 use domain::api_key::KeyHash;
 use domain::identity::AccountId;
 use domain::money::NanoEur;
@@ -30,6 +31,20 @@ pub struct KeyChange {
     pub clamp: Option<bool>,
 }
 
+impl KeyChange {
+    /// Whether anything stated is another than it is.
+    pub fn differs_from(&self, current: &ApiKey) -> bool {
+        let Self { name, expires, budget, requests_per_minute, tokens_per_minute, clamp } = self;
+        let whole = |limit: Option<u64>| limit.and_then(|limit| i64::try_from(limit).ok());
+        is_stated_otherwise(name, &Some(current.name.clone()))
+            || is_stated_otherwise(expires, &Some(current.expires))
+            || is_stated_otherwise(budget, &Some(current.budget))
+            || is_stated_otherwise(requests_per_minute, &Some(whole(current.requests_per_minute)))
+            || is_stated_otherwise(tokens_per_minute, &Some(whole(current.tokens_per_minute)))
+            || is_stated_otherwise(clamp, &Some(current.clamp))
+    }
+}
+
 /// A key as it may be shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApiKey {
@@ -41,6 +56,8 @@ pub struct ApiKey {
     pub requests_per_minute: Option<u64>,
     pub tokens_per_minute: Option<u64>,
     pub clamp: bool,
+    /// The key that replaced it when it was rotated.
+    pub successor: Option<String>,
 }
 
 const INSERT: &str = "
@@ -96,13 +113,16 @@ pub fn copy_limits(to: &str, from: &str) -> Statement {
     Statement::new(COPY_LIMITS).bind(to).bind(from)
 }
 
-const EXPIRE: &str = "
-UPDATE api_keys SET expires_at = min(COALESCE(expires_at, ?3), ?3) WHERE id = ?1 AND user_id = ?2";
+/// Of a key that has a successor the hash is set to null, which it must not be.
+const REPLACE: &str = "
+UPDATE api_keys SET expires_at = min(COALESCE(expires_at, ?3), ?3), successor_id = ?4,
+  hash = CASE WHEN successor_id IS NULL THEN hash END
+WHERE id = ?1 AND user_id = ?2";
 
-/// Good until then at most. Commit [`crate::users::configuration_changed`] and [`crate::pending_pushes::add`]
-/// with it.
-pub fn expire(id: &str, user: AccountId, at: Timestamp) -> Statement {
-    Statement::new(EXPIRE).bind(id).bind(user.to_string()).bind(at.as_millis())
+/// Good until then at most, and replaced by `successor`; violates a constraint when it was replaced before. Commit
+/// [`crate::users::configuration_changed`] and [`crate::pending_pushes::add`] with it.
+pub fn replace(id: &str, user: AccountId, at: Timestamp, successor: &str) -> Statement {
+    Statement::new(REPLACE).bind(id).bind(user.to_string()).bind(at.as_millis()).bind(successor)
 }
 
 pub(crate) const REVOKE_ALL: &str =
@@ -117,15 +137,21 @@ pub fn revoke(id: &str, user: AccountId, now: Timestamp) -> Statement {
         .bind(now.as_millis())
 }
 
-pub async fn exists(database: &impl Database, id: &str, user: AccountId) -> Result<bool, PlatformError> {
-    let statement = Statement::new("SELECT id FROM api_keys WHERE id = ?1 AND user_id = ?2")
-        .bind(id)
-        .bind(user.to_string());
-    Ok(!database.query(statement).await?.is_empty())
+const IS_REVOKED: &str =
+    "SELECT revoked_at IS NOT NULL AS revoked FROM api_keys WHERE id = ?1 AND user_id = ?2";
+
+/// None when the user has no such key.
+pub async fn is_revoked(
+    database: &impl Database,
+    id: &str,
+    user: AccountId,
+) -> Result<Option<bool>, PlatformError> {
+    let rows = database.query(Statement::new(IS_REVOKED).bind(id).bind(user.to_string())).await?;
+    rows.first().map(|row| Ok(row.integer("revoked")? != 0)).transpose()
 }
 
 const FIND_USABLE: &str = "
-SELECT id, name, preview, expires_at, budget_nano_eur, requests_per_minute, tokens_per_minute, clamp
+SELECT id, name, preview, expires_at, budget_nano_eur, requests_per_minute, tokens_per_minute, clamp, successor_id
 FROM api_keys
 WHERE id = ?1 AND user_id = ?2 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?3)";
 
@@ -150,6 +176,7 @@ fn of_row(row: &Row) -> Result<ApiKey, PlatformError> {
         requests_per_minute: crate::optional_unsigned(row, "requests_per_minute")?,
         tokens_per_minute: crate::optional_unsigned(row, "tokens_per_minute")?,
         clamp: row.integer("clamp")? != 0,
+        successor: row.optional_text("successor_id")?.map(str::to_owned),
     })
 }
 

@@ -21,7 +21,7 @@ SELECT u.id, u.configuration_version, u.tenant_id, u.status AS user_status, t.st
   t.requests_per_minute AS tenant_requests, t.tokens_per_minute AS tenant_tokens,
   (SELECT json_group_array(json_object('id', k.id, 'hash', k.hash, 'expires_at', k.expires_at,
      'budget_nano_eur', k.budget_nano_eur, 'requests_per_minute', k.requests_per_minute,
-     'tokens_per_minute', k.tokens_per_minute, 'clamp', k.clamp))
+     'tokens_per_minute', k.tokens_per_minute, 'clamp', k.clamp, 'name', k.name))
    FROM (SELECT * FROM api_keys
          WHERE user_id = u.id AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?2)
          ORDER BY created_at DESC, id DESC LIMIT ?3) k) AS keys
@@ -60,6 +60,7 @@ struct StoredKey {
     requests_per_minute: Option<u64>,
     tokens_per_minute: Option<u64>,
     clamp: i64,
+    name: Option<String>,
 }
 
 fn of_row(row: &Row) -> Result<Configuration, PlatformError> {
@@ -134,6 +135,7 @@ fn key(stored: StoredKey) -> Result<Key, PlatformError> {
             tokens_per_minute: stored.tokens_per_minute,
         },
         clamp: stored.clamp != 0,
+        name: stored.name.unwrap_or_default(),
     })
 }
 

@@ -89,6 +89,18 @@ pub async fn claim(
     database.query(statement).await?.iter().map(claimed).collect()
 }
 
+const REVIVE: &str = "
+UPDATE deliveries SET status = 'waiting', next_try_at = ?1, ended_at = NULL
+WHERE (notice_id, channel, target) IN (
+  SELECT notice_id, channel, target FROM deliveries WHERE status = 'unconfigured' AND ended_at > ?2
+  ORDER BY ended_at LIMIT ?3)";
+
+/// Makes some due that were given up after `after` since nothing was configured that could send them. Tries and id
+/// stay what they were.
+pub fn revive(now: Timestamp, after: Timestamp, limit: i64) -> Statement {
+    Statement::new(REVIVE).bind(now.as_millis()).bind(after.as_millis()).bind(limit)
+}
+
 const LOAD: &str = "
 SELECT d.notice_id, d.channel, d.target, d.tries, n.type, n.data, n.at, u.email, u.name, w.url, w.sealed_secret
 FROM json_each(?1) j
@@ -163,4 +175,4 @@ fn message(row: &Row) -> Result<Message, PlatformError> {
 }
 
 #[cfg(test)]
-pub(crate) const STATEMENTS: [&str; 4] = [CLAIM, LOAD, ENDED, AGAIN];
+pub(crate) const STATEMENTS: [&str; 5] = [CLAIM, REVIVE, LOAD, ENDED, AGAIN];

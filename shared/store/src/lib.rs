@@ -7,6 +7,9 @@ pub mod api_keys;
 pub mod audit_log;
 pub mod configuration;
 pub mod deliveries;
+pub mod first_admin;
+pub mod first_rows;
+pub mod idempotent_requests;
 mod key_hash;
 pub mod leases;
 pub mod ledger;
@@ -30,6 +33,7 @@ pub mod sessions;
 pub mod stripe_events;
 pub mod tenant_pools;
 pub mod tenants;
+pub mod usage_arrivals;
 pub mod usage_logs;
 pub mod usage_measures;
 pub mod usage_report;
@@ -65,6 +69,11 @@ fn texts(row: &Row, column: &str) -> Result<Vec<String>, PlatformError> {
 
 fn malformed(column: &str) -> PlatformError {
     PlatformError::malformed(format!("column {column} holds what it must not"))
+}
+
+/// Whether a change states something that is not so already. `current` states everything.
+fn is_stated_otherwise<T: PartialEq>(change: &Option<T>, current: &Option<T>) -> bool {
+    change.is_some() && change != current
 }
 
 /// A list as it is stored: JSON.

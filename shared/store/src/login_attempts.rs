@@ -3,6 +3,7 @@
 use crate::pruning::PRUNED_AT_ONCE;
 use core::time::Duration;
 use domain::api_key::KeyHash;
+use domain::email_address;
 use domain::time::Timestamp;
 use platform::{Database, PlatformError, Statement};
 
@@ -12,7 +13,7 @@ pub struct Subject(String);
 
 impl Subject {
     pub fn email(email: &str) -> Self {
-        Self::of("email", &email.to_ascii_lowercase())
+        Self::of("email", &email_address::comparable(email))
     }
 
     pub fn address(address: &str) -> Self {

@@ -57,6 +57,13 @@ pub async fn count_of_tenant(database: &impl Database, tenant_id: &str) -> Resul
     rows.first().map_or(Ok(0), |row| crate::unsigned(row, "pending"))
 }
 
+const IS_PENDING: &str = "SELECT account_id FROM pending_pushes WHERE account_id = ?1";
+
+/// Whether the account has not acknowledged its newest configuration.
+pub async fn is_pending(database: &impl Database, account: AccountId) -> Result<bool, PlatformError> {
+    Ok(!database.query(Statement::new(IS_PENDING).bind(account.to_string())).await?.is_empty())
+}
+
 const ACKNOWLEDGED: &str = "
 DELETE FROM pending_pushes WHERE account_id IN (
   SELECT pending.account_id FROM json_each(?1) AS told CROSS JOIN pending_pushes AS pending

@@ -11,6 +11,7 @@ fn p25_no_schedule_and_no_notice_scans_a_table_that_grows() {
         crate::sessions::prune(at),
         crate::notices::prune(at),
         crate::outbox_mails::prune(at),
+        crate::idempotent_requests::prune(at),
     ];
     let constants = [
         &crate::pending_pushes::STATEMENTS[..],

@@ -25,6 +25,8 @@ pub struct TenantLimits {
     pub budget: Option<Option<NanoEur>>,
     /// Takes effect when the tenant's present period ends.
     pub reset_day: Option<i64>,
+    /// An IANA name as `domain::time_zone::Zone::named` tells it; takes effect likewise, for each user, too.
+    pub time_zone: Option<String>,
     pub requests_per_minute: Option<Option<i64>>,
     pub tokens_per_minute: Option<Option<i64>>,
     pub clamp: Option<bool>,
@@ -37,12 +39,13 @@ UPDATE tenants SET
   requests_per_minute = CASE WHEN ?5 THEN ?6 ELSE requests_per_minute END,
   tokens_per_minute = CASE WHEN ?7 THEN ?8 ELSE tokens_per_minute END,
   clamp = COALESCE(?9, clamp),
-  configuration_version = configuration_version + 1, updated_at = ?10
+  time_zone = COALESCE(?10, time_zone),
+  configuration_version = configuration_version + 1, updated_at = ?11
 WHERE id = ?1";
 
 /// Commit [`add`] with it; and, since accounts must know which limits there are, [`accounts_to_tell`] before it.
 pub fn set_limits(tenant_id: &str, limits: &TenantLimits, now: Timestamp) -> Statement {
-    let TenantLimits { budget, reset_day, requests_per_minute, tokens_per_minute, clamp } = limits;
+    let TenantLimits { budget, reset_day, time_zone, requests_per_minute, tokens_per_minute, clamp } = limits;
     Statement::new(UPDATE)
         .bind(tenant_id)
         .bind(budget.is_some())
@@ -53,6 +56,7 @@ pub fn set_limits(tenant_id: &str, limits: &TenantLimits, now: Timestamp) -> Sta
         .bind(tokens_per_minute.is_some())
         .bind(tokens_per_minute.flatten())
         .bind(clamp.map(i64::from))
+        .bind(time_zone.as_deref())
         .bind(now.as_millis())
 }
 
@@ -61,19 +65,21 @@ UPDATE users SET configuration_version = configuration_version + 1
 WHERE tenant_id = ?1 AND EXISTS (SELECT 1 FROM tenants WHERE id = ?1 AND (
   (?2 AND (budget_nano_eur IS NULL) <> ?3) OR (?4 AND (requests_per_minute IS NULL) <> ?5)
   OR (?6 AND (tokens_per_minute IS NULL) <> ?7)
-  OR clamp <> COALESCE(?8, clamp) OR status <> COALESCE(?9, status)))";
+  OR clamp <> COALESCE(?8, clamp) OR status <> COALESCE(?9, status)
+  OR time_zone <> COALESCE(?10, time_zone)))";
 
 const PENDING: &str = "
 INSERT INTO pending_pushes (account_id, version, since)
-SELECT id, configuration_version, ?10 FROM users
+SELECT id, configuration_version, ?11 FROM users
 WHERE tenant_id = ?1 AND EXISTS (SELECT 1 FROM tenants WHERE id = ?1 AND (
   (?2 AND (budget_nano_eur IS NULL) <> ?3) OR (?4 AND (requests_per_minute IS NULL) <> ?5)
   OR (?6 AND (tokens_per_minute IS NULL) <> ?7)
-  OR clamp <> COALESCE(?8, clamp) OR status <> COALESCE(?9, status)))
+  OR clamp <> COALESCE(?8, clamp) OR status <> COALESCE(?9, status)
+  OR time_zone <> COALESCE(?10, time_zone)))
 ON CONFLICT (account_id) DO UPDATE SET version = excluded.version";
 
-/// Accounts must learn which limits their tenant has, whether it clamps, and its status; an amount is only the
-/// pool's business. Goes before the change in the same commit: it compares with what is there.
+/// Accounts must learn which limits their tenant has, whether it clamps, its status and its time zone; an amount is
+/// only the pool's business. Goes before the change in the same commit: it compares with what is there.
 pub fn accounts_to_tell(
     tenant_id: &str,
     limits: &TenantLimits,
@@ -88,13 +94,14 @@ pub fn accounts_to_tell(
         let statement = stated(statement, requests.is_some(), requests == Some(None));
         let tokens = limits.tokens_per_minute;
         let statement = stated(statement, tokens.is_some(), tokens == Some(None));
-        statement.bind(limits.clamp.map(i64::from)).bind(status)
+        statement.bind(limits.clamp.map(i64::from)).bind(status).bind(limits.time_zone.as_deref())
     };
     [bound(Statement::new(CHANGED)), bound(Statement::new(PENDING)).bind(now.as_millis())]
 }
 
 const LIMITS: &str = "
-SELECT budget_nano_eur, reset_day, requests_per_minute, tokens_per_minute, clamp FROM tenants WHERE id = ?1";
+SELECT budget_nano_eur, reset_day, time_zone, requests_per_minute, tokens_per_minute, clamp FROM tenants
+WHERE id = ?1";
 
 /// Every limit as it is; none when there is no such tenant.
 pub async fn limits(
@@ -106,6 +113,7 @@ pub async fn limits(
     Ok(Some(TenantLimits {
         budget: Some(row.optional_integer("budget_nano_eur")?.map(NanoEur::saturating)),
         reset_day: Some(row.integer("reset_day")?),
+        time_zone: Some(row.text("time_zone")?.to_owned()),
         requests_per_minute: Some(row.optional_integer("requests_per_minute")?),
         tokens_per_minute: Some(row.optional_integer("tokens_per_minute")?),
         clamp: Some(row.integer("clamp")? != 0),

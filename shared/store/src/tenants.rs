@@ -10,7 +10,7 @@ pub struct Tenant {
     pub slug: String,
     pub name: String,
     pub status: String,
-    /// An IANA name that `domain::civil_time::Zone` reads.
+    /// An IANA name, as `domain::time_zone::Zone::named` tells it.
     pub time_zone: String,
     /// Where new accounts live.
     pub home: Home,
@@ -25,13 +25,38 @@ pub async fn find(database: &impl Database, id_or_slug: &str) -> Result<Option<T
     rows.first().map(of_row).transpose()
 }
 
+/// How many users a tenant may have: the lower of its own limit and of its plan's.
+const USER_LIMIT: &str = "
+SELECT t.max_users AS own, p.max_users AS of_plan
+FROM tenants t LEFT JOIN products p ON p.id = t.billing_plan WHERE t.id = ?1";
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UserLimit {
+    pub users: u64,
+    /// Whether the tenant's plan says so, and not the tenant's own limit.
+    pub of_plan: bool,
+}
+
+/// None: as many as it likes.
+pub async fn user_limit(database: &impl Database, id: &str) -> Result<Option<UserLimit>, PlatformError> {
+    let rows = database.query(Statement::new(USER_LIMIT).bind(id)).await?;
+    let Some(row) = rows.first() else { return Ok(None) };
+    let own = crate::optional_unsigned(row, "own")?.map(|users| UserLimit { users, of_plan: false });
+    let of_plan = crate::optional_unsigned(row, "of_plan")?.map(|users| UserLimit { users, of_plan: true });
+    Ok(own.into_iter().chain(of_plan).min_by_key(|limit| limit.users))
+}
+
 /// Nothing is committed that the tenant has no room for. `status` must not be null.
 const REFUSE_BEYOND_MAX_USERS: &str = "
-UPDATE tenants SET status = NULL WHERE id = ?1 AND max_users < (
-  SELECT COUNT(*) FROM users WHERE tenant_id = ?1 AND closed_at IS NULL)";
+UPDATE tenants SET status = NULL
+WHERE id = ?1 AND CASE
+  WHEN max_users IS NULL AND (SELECT max_users FROM products WHERE id = billing_plan) IS NULL THEN 0
+  ELSE min(COALESCE(max_users, 1 << 52),
+    COALESCE((SELECT max_users FROM products WHERE id = billing_plan), 1 << 52)) < (
+    SELECT COUNT(*) FROM users WHERE tenant_id = ?1 AND closed_at IS NULL) END";
 
-/// Violates a constraint when the tenant has more users than it may. Goes after the insertion in the same
-/// commit. Counts index entries of one tenant, and only where there is a limit.
+/// Violates a constraint when the tenant has more users than it and its plan allow. Goes after the insertion, or
+/// the activation, in the same commit. Counts index entries of one tenant, and only where there is a limit.
 pub fn refuse_beyond_max_users(id: &str) -> Statement {
     Statement::new(REFUSE_BEYOND_MAX_USERS).bind(id)
 }

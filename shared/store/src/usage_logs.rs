@@ -1,6 +1,6 @@
 //! Usage rows: appended by accounts' outboxes, never changed.
 
-use crate::usage_rollups;
+use crate::{usage_arrivals, usage_rollups};
 use domain::account::UsageRow;
 use domain::identity::AccountId;
 use domain::money::MAX_NANO_EUR;
@@ -22,27 +22,29 @@ INSERT INTO usage_logs (
   price_input, price_cached_input, price_cache_write, price_output, price_reasoning,
   price_audio_input, price_audio_output,
   margin_basis_points, eur_per_usd_millionths, price_version,
-  period_opened_at, estimated, outcome, latency_ms, first_token_ms, tags, at, note)
+  period_opened_at, estimated, outcome, latency_ms, first_token_ms, tags, at, note, arrived)
 SELECT
   value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7,
   value ->> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12, value ->> 13, value ->> 14, value ->> 15,
   value ->> 16, value ->> 17, value ->> 18, value ->> 19, value ->> 20, value ->> 21, value ->> 22, value ->> 23,
   value ->> 24, value ->> 25, value ->> 26, value ->> 27, value ->> 28, value ->> 29, value ->> 30, value ->> 31,
-  value ->> 32, value ->> 33, value -> 34, value ->> 35, value ->> 36
+  value ->> 32, value ->> 33, value -> 34, value ->> 35, value ->> 36,
+  (SELECT last FROM usage_arrivals) - ?2 + 1 + key
 FROM json_each(?1) WHERE true
 ON CONFLICT DO NOTHING";
 
-/// At most [`BATCH_ROWS_MAX`] rows, and the marks by which the roll-ups find them: for one commit, in this
-/// order. Safe to repeat: a row that is there already stays as it is.
+/// At most [`BATCH_ROWS_MAX`] rows with the numbers of their arrival, and the marks by which the roll-ups find them:
+/// for one commit, in this order. Safe to repeat: a row that is there already stays as it is.
 pub fn append(rows: &[(AccountId, UsageRow)]) -> Vec<Statement> {
-    let mut statements = vec![insert_batch(rows)];
+    let mut statements = vec![usage_arrivals::take_numbers(rows.len()), insert_batch(rows)];
     statements.extend(usage_rollups::mark_dirty(rows));
     statements
 }
 
 fn insert_batch(rows: &[(AccountId, UsageRow)]) -> Statement {
     let rows: Vec<Value> = rows.iter().map(|(account, row)| as_json(*account, row)).collect();
-    Statement::new(INSERT_BATCH).bind(Value::from(rows).to_string())
+    let count = i64::try_from(rows.len()).unwrap_or(i64::MAX);
+    Statement::new(INSERT_BATCH).bind(Value::from(rows).to_string()).bind(count)
 }
 
 /// In the order of the statement's columns.
@@ -241,8 +243,9 @@ pub(crate) mod tests {
     #[test]
     fn the_statement_names_as_many_values_as_columns() {
         let (columns, values) = INSERT_BATCH.split_once("SELECT").unwrap();
-        let columns = columns.matches(',').count() + 1;
+        // The last is the row's number, which the database makes.
+        let columns = columns.matches(',').count();
         assert_eq!(values.matches("value -").count(), columns);
-        assert!(values.contains(&format!("value ->> {}\n", columns - 1)));
+        assert!(values.contains(&format!("value ->> {},\n", columns - 1)));
     }
 }

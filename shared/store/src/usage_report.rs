@@ -224,7 +224,7 @@ fn place_of(row: &Row) -> Result<Cursor, PlatformError> {
     })
 }
 
-fn of_row(row: &Row) -> Result<UsageEntry, PlatformError> {
+pub(crate) fn of_row(row: &Row) -> Result<UsageEntry, PlatformError> {
     let text = |column| row.text(column).map(str::to_owned);
     let optional_text = |column| row.optional_text(column).map(|text| text.map(str::to_owned));
     let count = |column| crate::unsigned(row, column);

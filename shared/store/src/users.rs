@@ -1,6 +1,8 @@
 //! Users: the directory's half of an account. Their spend lives in the account itself.
 
+use crate::is_stated_otherwise;
 use domain::account::Status;
+use domain::email_address;
 use domain::identity::AccountId;
 use domain::money::NanoEur;
 use domain::time::Timestamp;
@@ -23,7 +25,7 @@ pub struct User {
     pub created_at: Timestamp,
 }
 
-/// A user as it is made. `email` in lower case; `models` is `["all"]` or names.
+/// A user as it is made. `email` in its comparable form; `models` is `["all"]` or names.
 #[derive(Clone, Debug)]
 pub struct NewUser {
     pub id: AccountId,
@@ -55,9 +57,56 @@ pub struct UserChange {
     pub concurrency_max: Option<Option<i64>>,
     /// Whether an output ceiling that is too dear is lowered rather than refused.
     pub clamp: Option<bool>,
-    /// Periods of so many days, counted from the instant, in place of months; takes effect when the present
-    /// period ends.
-    pub period: Option<Option<(i64, Timestamp)>>,
+    /// Periods in place of months; takes effect when the present period ends.
+    pub period: Option<Option<DayPeriod>>,
+}
+
+/// Periods of so many days.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DayPeriod {
+    pub days: i64,
+    /// The anchor from which they are counted. `None` leaves it where it is, if the days are those that there are;
+    /// else it is the instant of the change.
+    pub from: Option<Timestamp>,
+}
+
+impl UserChange {
+    /// Whether anything stated is another than it is, `current` stating everything.
+    pub fn differs_from(&self, current: &Self) -> bool {
+        let Self {
+            name,
+            status,
+            budget,
+            reset_day,
+            models,
+            requests_per_minute,
+            tokens_per_minute,
+            concurrency_max,
+            clamp,
+            period,
+        } = self;
+        is_stated_otherwise(name, &current.name)
+            || is_stated_otherwise(status, &current.status)
+            || is_stated_otherwise(budget, &current.budget)
+            || is_stated_otherwise(reset_day, &current.reset_day)
+            || is_stated_otherwise(models, &current.models)
+            || is_stated_otherwise(requests_per_minute, &current.requests_per_minute)
+            || is_stated_otherwise(tokens_per_minute, &current.tokens_per_minute)
+            || is_stated_otherwise(concurrency_max, &current.concurrency_max)
+            || is_stated_otherwise(clamp, &current.clamp)
+            || period.is_some_and(|stated| !same_periods(stated, current.period.flatten()))
+    }
+}
+
+/// Whether `current` is what is stated: an anchor that is not stated is any.
+fn same_periods(stated: Option<DayPeriod>, current: Option<DayPeriod>) -> bool {
+    match (stated, current) {
+        (None, None) => true,
+        (Some(stated), Some(current)) => {
+            stated.days == current.days && (stated.from.is_none() || stated.from == current.from)
+        }
+        _ => false,
+    }
 }
 
 const INSERT: &str = "
@@ -93,11 +142,13 @@ UPDATE users SET
   tokens_per_minute = CASE WHEN ?9 THEN ?10 ELSE tokens_per_minute END,
   concurrency_max = CASE WHEN ?12 THEN ?13 ELSE concurrency_max END, clamp = COALESCE(?14, clamp),
   period_days = CASE WHEN ?15 THEN ?16 ELSE period_days END,
-  period_from = CASE WHEN ?15 THEN ?17 ELSE period_from END,
+  period_from = CASE WHEN NOT ?15 THEN period_from WHEN ?16 IS NULL THEN NULL WHEN ?17 IS NOT NULL THEN ?17
+    WHEN period_days = ?16 THEN period_from ELSE ?11 END,
   configuration_version = configuration_version + 1, updated_at = ?11
 WHERE id = ?1 AND closed_at IS NULL";
 
-/// One statement, so that two changes at once both take effect; a closed user stays as it is. Commit [`crate::pending_pushes::add`] with it.
+/// One statement, so that two changes at once both take effect, and the anchor of periods moves only where their
+/// length really changes; a closed user stays as it is. Commit [`crate::pending_pushes::add`] with it.
 pub fn update(id: AccountId, change: &UserChange, now: Timestamp) -> Statement {
     let UserChange {
         name,
@@ -127,8 +178,35 @@ pub fn update(id: AccountId, change: &UserChange, now: Timestamp) -> Statement {
         .bind(concurrency_max.flatten())
         .bind(clamp.map(i64::from))
         .bind(period.is_some())
-        .bind(period.flatten().map(|(days, _)| days))
-        .bind(period.flatten().map(|(_, from)| from.as_millis()))
+        .bind(period.flatten().map(|period| period.days))
+        .bind(period.flatten().and_then(|period| period.from).map(Timestamp::as_millis))
+}
+
+const SETTINGS: &str = "
+SELECT name, status, budget_nano_eur, reset_day, models, requests_per_minute, tokens_per_minute, concurrency_max,
+  clamp, period_days, period_from
+FROM users WHERE id = ?1";
+
+/// Everything that a change may change, as it is; none when there is no such user.
+pub async fn settings(database: &impl Database, id: AccountId) -> Result<Option<UserChange>, PlatformError> {
+    let rows = database.query(Statement::new(SETTINGS).bind(id.to_string())).await?;
+    rows.first().map(settings_of_row).transpose()
+}
+
+fn settings_of_row(row: &Row) -> Result<UserChange, PlatformError> {
+    let from = row.optional_integer("period_from")?.map(Timestamp::from_millis);
+    Ok(UserChange {
+        name: Some(row.text("name")?.to_owned()),
+        status: Some(Status::parse(row.text("status")?).as_str()),
+        budget: Some(NanoEur::saturating(row.integer("budget_nano_eur")?)),
+        reset_day: Some(row.integer("reset_day")?),
+        models: Some(crate::texts(row, "models")?),
+        requests_per_minute: Some(row.optional_integer("requests_per_minute")?),
+        tokens_per_minute: Some(row.optional_integer("tokens_per_minute")?),
+        concurrency_max: Some(row.optional_integer("concurrency_max")?),
+        clamp: Some(row.integer("clamp")? != 0),
+        period: Some(row.optional_integer("period_days")?.map(|days| DayPeriod { days, from })),
+    })
 }
 
 const CLOSE: &str = "
@@ -180,7 +258,7 @@ SELECT id, tenant_id, email, name, role, status, product_id, budget_nano_eur, bu
 FROM users WHERE email = ?1";
 
 pub async fn find_by_email(database: &impl Database, email: &str) -> Result<Option<User>, PlatformError> {
-    let rows = database.query(Statement::new(FIND_BY_EMAIL).bind(email.to_ascii_lowercase())).await?;
+    let rows = database.query(Statement::new(FIND_BY_EMAIL).bind(email_address::comparable(email))).await?;
     rows.first().map(of_row).transpose()
 }
 

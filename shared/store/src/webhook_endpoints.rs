@@ -30,10 +30,15 @@ pub fn sealing_name(id: &str) -> String {
     format!("webhook:{id}")
 }
 
+/// Endpoints of one tenant.
+pub const ENDPOINTS_MAX: i64 = 5;
+
+/// Of one too many the address is null, which it must not be.
 const INSERT: &str = "
 INSERT INTO webhook_endpoints (id, tenant_id, url, events, sealed_secret, created_at)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+VALUES (?1, ?2, CASE WHEN (SELECT COUNT(*) FROM webhook_endpoints WHERE tenant_id = ?2) < ?7 THEN ?3 END, ?4, ?5, ?6)";
 
+/// Violates a constraint when the tenant has [`ENDPOINTS_MAX`], also of several that are inserted at once.
 pub fn insert(endpoint: &NewEndpoint<'_>, now: Timestamp) -> Statement {
     let NewEndpoint { id, tenant_id, url, events, sealed_secret } = endpoint;
     Statement::new(INSERT)
@@ -43,13 +48,14 @@ pub fn insert(endpoint: &NewEndpoint<'_>, now: Timestamp) -> Statement {
         .bind(crate::list_text(events))
         .bind(*sealed_secret)
         .bind(now.as_millis())
+        .bind(ENDPOINTS_MAX)
 }
 
 const OF_TENANT: &str = "
 SELECT id, url, events, active, created_at FROM webhook_endpoints
 WHERE tenant_id = ?1 ORDER BY created_at, id";
 
-/// A tenant has few, by a limit at the door.
+/// A tenant has few: [`ENDPOINTS_MAX`].
 pub async fn of_tenant(database: &impl Database, tenant_id: &str) -> Result<Vec<Endpoint>, PlatformError> {
     let rows = database.query(Statement::new(OF_TENANT).bind(tenant_id)).await?;
     rows.iter().map(of_row).collect()

@@ -66,6 +66,8 @@ pub struct Options {
     pub dev_routes: bool,
     /// Where hosts of this kind may end a request's work with its caller, this one shall.
     pub ends_with_caller: bool,
+    /// The directory has its tables and no row, as a deployment finds it: no tenant, no model, no demo user.
+    pub unseeded: bool,
     pub log: Log,
 }
 
@@ -83,6 +85,7 @@ impl Options {
             extra_workers: Vec::new(),
             dev_routes: false,
             ends_with_caller: false,
+            unseeded: false,
             log: Log::File,
         }
     }
@@ -140,7 +143,7 @@ pub struct DevFacts {
     pub url: String,
     /// What an OpenAI SDK takes as its base URL: `url` with `/v1`.
     pub base_url: String,
-    /// The demo user's.
+    /// The demo user's; empty where there is none.
     pub api_key: String,
     pub billing_api_key: String,
     pub admin: AdminLogin,
@@ -162,7 +165,8 @@ pub struct LocalHost {
 }
 
 impl LocalHost {
-    /// Starts what has been built and waits until it answers. Blocks for a second or two.
+    /// Starts what has been built and waits until it answers. Blocks for a second or two. `GET /health` is 503 until
+    /// the seed and the demo user are in and `dev.json` is written.
     ///
     /// Fails when nothing is built, the state folder is in use or not ours, or the port is taken.
     pub fn start(options: Options) -> Result<Self> {
@@ -174,7 +178,8 @@ impl LocalHost {
     pub fn start_in(state: StateFolder, options: Options) -> Result<Self> {
         require_built(options.host)?;
         let secrets = Secrets::load_or_generate(state.path())?;
-        let mut seed = seed::statements(&secrets, &options.upstream)?;
+        let seeds = |options: &Options| seed::statements(&secrets, &options.upstream);
+        let mut seed = if options.unseeded { Vec::new() } else { seeds(&options)? };
         let vars = vars(&options);
         seed.extend(options.seed);
         let run = json!({
@@ -189,13 +194,14 @@ impl LocalHost {
             "extraWorkers": options.extra_workers,
             "seed": seed,
         });
-        let runner = Runner::start(options.host, &run, state.path(), options.log)?;
-        let facts = write_facts(
-            options.host,
-            state.path(),
-            &format!("http://127.0.0.1:{}", runner.port("front")?),
-            &secrets,
-        )?;
+        let mut runner = Runner::start(options.host, &run, state.path(), options.log)?;
+        let origin = format!("http://127.0.0.1:{}", runner.port("front")?);
+        let api_key = match options.unseeded {
+            true => String::new(),
+            false => demo_key(options.host, state.path(), &origin, &secrets)?,
+        };
+        let facts = write_facts(state.path(), &origin, api_key, &secrets)?;
+        runner.open()?;
         Ok(Self { facts, runner, state })
     }
 
@@ -238,12 +244,12 @@ impl LocalHost {
     }
 }
 
-/// The facts of this start, with the demo user's key of earlier ones; where there is none, with a new user.
-fn write_facts(host: HostKind, state: &Path, origin: &str, secrets: &Secrets) -> Result<DevFacts> {
+/// The facts of this start.
+fn write_facts(state: &Path, origin: &str, api_key: String, secrets: &Secrets) -> Result<DevFacts> {
     let facts = DevFacts {
         url: origin.to_owned(),
         base_url: format!("{origin}/v1"),
-        api_key: demo_key(host, state, origin, secrets)?,
+        api_key,
         billing_api_key: secrets.billing_api_key.clone(),
         admin: AdminLogin { email: secrets.admin_email.clone(), password: secrets.admin_password.clone() },
         stripe_webhook_secret: secrets.stripe_webhook_secret.clone(),
@@ -252,7 +258,8 @@ fn write_facts(host: HostKind, state: &Path, origin: &str, secrets: &Secrets) ->
     Ok(facts)
 }
 
-/// Each host has databases of its own in the folder, and so a demo user of its own.
+/// The demo user's key of earlier starts; where there is none, a new user's. Each host has databases of its own in the
+/// folder, and so a demo user of its own.
 fn demo_key(host: HostKind, state: &Path, origin: &str, secrets: &Secrets) -> Result<String> {
     let file = state.join("demo-keys.json");
     let mut keys: BTreeMap<String, String> = read_json(&file)?.unwrap_or_default();

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 
 /// Compiling the WASM of five functions on a busy machine.
 const START_MAX: Duration = Duration::from_secs(60);
-const CRON_MAX: Duration = Duration::from_secs(60);
+const COMMAND_MAX: Duration = Duration::from_secs(60);
 const STOP_MAX: Duration = Duration::from_secs(10);
 const LOG_LINES_SHOWN_MAX: usize = 40;
 
@@ -85,9 +85,18 @@ impl Runner {
         port.with_context(|| format!("no worker called {worker} has a port"))
     }
 
+    /// Lets the host say that it is healthy.
+    pub fn open(&mut self) -> Result<()> {
+        self.obey(&json!({ "open": true }))
+    }
+
     pub fn trigger_cron(&mut self) -> Result<()> {
-        self.send(&json!({ "trigger": "cron" }))?;
-        match self.answer(CRON_MAX)?["error"].as_str() {
+        self.obey(&json!({ "trigger": "cron" }))
+    }
+
+    fn obey(&mut self, command: &Value) -> Result<()> {
+        self.send(command)?;
+        match self.answer(COMMAND_MAX)?["error"].as_str() {
             Some(error) => bail!("{error}"),
             None => Ok(()),
         }

@@ -8,6 +8,7 @@ fn secrets() -> Secrets {
         session_key_p256: "01".repeat(32),
         stripe_webhook_secret: "whsec_of_tests".into(),
         cron_secret: "00".repeat(24),
+        bootstrap_token: "00".repeat(32),
         billing_api_key: "a service key of tests".into(),
         admin_email: "Admin@example.com".into(),
         admin_password: "a password of tests".into(),

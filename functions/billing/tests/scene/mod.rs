@@ -63,7 +63,7 @@ impl Scene {
                  VALUES ('{tenant}', '{tenant}-slug', '{tenant}', 'active', 0, 0)"
             ));
         }
-        let all = r#"["budget:read","usage:read","usage:write","users:write","tenants:write","ledger:write","reconciliation:read","reconciliation:write"]"#;
+        let all = r#"["budget:read","usage:read","usage:write","users:write","tenants:write","webhooks:write","ledger:write","reconciliation:read","reconciliation:write"]"#;
         service_key(&platform, KEY, "NULL", all);
         service_key(&platform, KEY_OF_OTHER, "'other'", all);
         service_key(&platform, READING_KEY, "NULL", r#"["budget:read"]"#);
@@ -215,7 +215,7 @@ impl Scene {
     }
 }
 
-fn service_key(platform: &MemoryPlatform, key: &str, tenant: &str, scopes: &str) {
+pub fn service_key(platform: &MemoryPlatform, key: &str, tenant: &str, scopes: &str) {
     let hash: String = KeyHash::of(key).as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
     platform.execute_sql(&format!(
         "INSERT INTO service_keys (id, tenant_id, name, hash, scopes, created_at)

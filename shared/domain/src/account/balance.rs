@@ -14,7 +14,8 @@ pub struct Balance {
     /// Money that carries over, still there.
     #[n(1)]
     pub top_up: NanoEur,
-    /// All that this period can spend: plan and top-up.
+    /// All that this period can spend: plan and top-up, less what its credits gave back to the top-up of earlier
+    /// periods.
     #[n(2)]
     pub limit: NanoEur,
     #[n(3)]
@@ -57,12 +58,13 @@ impl Balance {
     pub(super) fn of(head: &Head, configuration: &Configuration) -> Self {
         let period = head.current();
         let free = head.free(configuration.budget);
-        let paid_by_top_up = period.charged.saturating_sub(period.plan_used);
+        // What is owed lies in the top-up and is nobody's to spend.
+        let (top_up, debt) = (head.top_up.saturating_sub(head.owed()), head.debt.saturating_sub(head.owed()));
         Self {
             budget: configuration.budget,
-            top_up: head.top_up,
-            limit: configuration.budget.saturating_add(head.top_up).saturating_add(paid_by_top_up),
-            used: period.charged,
+            top_up,
+            limit: configuration.budget.saturating_add(top_up).saturating_add(period.paid_by_top_up()),
+            used: period.charged.saturating_add(period.taken_elsewhere),
             reserved: period.plan_reserved.saturating_add(head.top_up_reserved),
             remaining: free.at_least_zero(),
             over: NanoEur::ZERO.saturating_sub(free).at_least_zero(),
@@ -73,7 +75,7 @@ impl Balance {
             tenant_status: configuration.tenant_status,
             tenant_id: configuration.tenant_id.clone(),
             configuration_version: configuration.version,
-            debt: head.debt,
+            debt,
             closed: head.closed,
             pool: configuration.pool.clone(),
             tenant_free: head.tenant.free().at_least_zero(),

@@ -40,9 +40,14 @@ pub enum Command {
     Authorize(#[n(0)] KeyHash),
     #[n(12)]
     Refund(#[n(0)] Refund),
-    /// Lowers what is leased from the tenant's pool to what is needed, and tells the pool.
+    /// Lowers what is leased from the tenant's pool to what is needed, and tells the pool. Permits of batches up to the
+    /// named one are void.
     #[n(13)]
-    GiveBack,
+    GiveBack(
+        #[n(0)]
+        #[cbor(default)]
+        u64,
+    ),
 }
 
 /// The directory's rows for this account, as one versioned snapshot. Never carries spend.
@@ -97,6 +102,10 @@ pub struct Reserve {
     /// the account, and asks for more at once.
     #[n(14)]
     pub asked: u8,
+    /// Where the account has named its time, [`super::Moment::ends`]; `valid_until` is then of that time. Such a
+    /// request is under an id of its own, which no earlier message bears.
+    #[n(15)]
+    pub after_ends: Option<u64>,
 }
 
 /// What was used so far, cumulative; extends the hold.

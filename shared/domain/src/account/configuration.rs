@@ -1,6 +1,8 @@
 //! What the directory says of an account. Versioned: an older snapshot never replaces a newer one.
 
-use super::{AccountState, Event, KEYS_MAX, OPEN_HOLDS_MAX, Part, Reply, key_meter, state, tenant_share};
+use super::{
+    AccountState, Event, KEYS_MAX, OPEN_HOLDS_MAX, Part, Reply, key_meter, range, state, tenant_share,
+};
 use crate::api_key::KeyHash;
 use crate::civil_time::PeriodRule;
 use crate::money::NanoEur;
@@ -130,9 +132,21 @@ pub struct Key {
     pub rates: RateLimits,
     #[n(6)]
     pub clamp: bool,
+    /// As people call it; may be empty.
+    #[n(7)]
+    pub name: String,
 }
 
 impl Key {
+    /// What calls with it may cost in a period: its budget, or as far as its meter counts.
+    pub(super) fn limit(&self) -> NanoEur {
+        self.budget.unwrap_or(NanoEur::MAX)
+    }
+
+    pub(super) fn is_usable(&self, now: Timestamp) -> bool {
+        !self.revoked && self.expires.is_none_or(|at| now < at)
+    }
+
     /// Good for ever, and limited by nothing of its own.
     pub fn new(id: impl Into<String>, hash: KeyHash) -> Self {
         Self {
@@ -143,6 +157,7 @@ impl Key {
             budget: None,
             rates: RateLimits::default(),
             clamp: false,
+            name: String::new(),
         }
     }
 }
@@ -172,7 +187,7 @@ impl Configuration {
     pub(super) fn key(&self, hash: &KeyHash, now: Timestamp) -> Option<&Key> {
         let matching =
             self.keys.iter().fold(None, |found, key| if key.hash == *hash { Some(key) } else { found });
-        matching.filter(|key| !key.revoked && key.expires.is_none_or(|at| now < at))
+        matching.filter(|key| key.is_usable(now))
     }
 }
 
@@ -195,7 +210,11 @@ pub(super) fn configure(
         let had_budget = current.is_some_and(leased);
         let surplus = new.keys.len().saturating_sub(KEYS_MAX);
         new.keys.drain(..surplus);
+        new.budget = range::within(new.budget);
+        new.keys.iter_mut().for_each(|key| key.budget = key.budget.map(range::within));
         state.head.enter_period(&new, now);
+        state.head.current_mut().limit_plan(new.budget);
+        state.head.share_out();
         // There is no way back.
         state.head.closed |= new.closed;
         if state.head.closed {

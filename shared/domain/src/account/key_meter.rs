@@ -20,6 +20,9 @@ pub struct KeyMeter {
     pub reserved: NanoEur,
     #[n(3)]
     pub rates: RateMeters,
+    /// The highest notice that was raised in the period, in per cent.
+    #[n(4)]
+    pub notified: u8,
 }
 
 impl KeyMeter {

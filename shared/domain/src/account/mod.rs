@@ -12,6 +12,8 @@ mod event;
 mod expire;
 mod key_meter;
 mod notices;
+mod pockets;
+mod range;
 mod report;
 mod reserve;
 mod settle;
@@ -19,6 +21,7 @@ mod state;
 mod tenant_share;
 #[cfg(test)]
 mod tests;
+mod whole_limits;
 
 pub use balance::Balance;
 pub use care::Care;
@@ -28,12 +31,14 @@ pub use command::{
 pub use configuration::{Configuration, Key, ModelAccess, PoolTerms, Status};
 pub use event::{Event, RowKind, Served, UsageRow};
 pub use key_meter::KeyMeter;
+pub use range::BUDGET_MAX;
 pub use state::{Head, Hold, Part, Period};
 pub use tenant_share::TenantShare;
 
+use crate::host_clocks::{SKEW_MAX, Tick};
 use crate::lease::Want;
 use crate::money::NanoEur;
-use crate::rate_limit::{RateKind, RateStatuses};
+use crate::rate_limit::{RateExcess, RateKind, RateStatuses};
 use crate::state_machine::{Outcome, PartKey, State, StateMachine};
 use crate::time::Timestamp;
 use core::time::Duration;
@@ -152,9 +157,10 @@ pub enum Refusal {
     /// Too many rows wait for delivery.
     #[n(8)]
     Backlogged,
-    /// This `Reserve` is too old, or its request has ended.
+    /// This `Reserve` is of another time than the account's, or its request has ended. Ask again once, under the
+    /// account's time.
     #[n(9)]
-    TooLate,
+    TooLate(#[n(0)] Moment),
     /// The usage has a unit without a price.
     #[n(10)]
     Unpriced,
@@ -164,6 +170,26 @@ pub enum Refusal {
     /// The account is closed.
     #[n(12)]
     Closed,
+    /// The ledger could not hold the sum exactly; so much is the most that fits. Nothing changed.
+    #[n(13)]
+    DoesNotFit(#[n(0)] NanoEur),
+}
+
+/// The account's own time, for callers whose clocks differ from it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Moment {
+    #[n(0)]
+    pub now: Timestamp,
+    /// How many ends of calls the account has remembered until now.
+    #[n(1)]
+    pub ends: u64,
+}
+
+impl Moment {
+    /// Of a `Reserve` that is issued now.
+    pub fn valid_until(self) -> Timestamp {
+        self.now.plus(RESERVE_VALIDITY)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
@@ -245,10 +271,24 @@ pub struct RateRefusal {
     /// Per minute.
     #[n(2)]
     pub limit: u64,
+    /// A minute at most. None: what is needed is more than the whole limit, and never passes.
     #[n(3)]
-    pub retry_after_ms: u64,
+    pub retry_after_ms: Option<u64>,
     #[n(4)]
     pub statuses: RateStatuses,
+    #[n(5)]
+    pub needed: u64,
+    /// Where it never passes: the largest output ceiling that would, in tokens for all choices together.
+    #[n(6)]
+    pub affordable_output: Option<u64>,
+}
+
+impl RateRefusal {
+    pub(crate) fn of(source: LimitSource, excess: RateExcess, statuses: RateStatuses) -> Self {
+        let RateExcess { kind, limit, needed, .. } = excess;
+        let retry_after_ms = excess.retry_after_ms();
+        Self { source, kind, limit, retry_after_ms, statuses, needed, affordable_output: None }
+    }
 }
 
 impl StateMachine for Account {
@@ -264,7 +304,7 @@ impl StateMachine for Account {
         let own = match command {
             Command::Configure(_)
             | Command::Inspect
-            | Command::GiveBack
+            | Command::GiveBack(_)
             | Command::Wake
             | Command::Authorize(_) => None,
             Command::Reserve(c) => Some(state::hold_key(c.request_id)),
@@ -284,13 +324,17 @@ impl StateMachine for Account {
     }
 
     fn step(state: &mut AccountState, command: Command, now: Timestamp) -> Outcome<Reply, Event> {
-        let now = now.max(state.head.last_seen);
+        let tick = state.head.clocks.tick(state.head.last_seen, now);
         let before = state.head.clone();
+        if tick.is_news {
+            state.head.clocks = tick.clocks;
+        }
         let mut events = Vec::new();
-        let reply = decide(state, command, now, &mut events);
+        let reply = decide(state, command, tick, &mut events);
         // What changes nothing is not stored, not even the time: refusals and questions write no row.
         if state.head != before || state.has_changes() {
-            state.head.last_seen = now;
+            state.head.last_seen = tick.now;
+            state.head.clocks = tick.clocks;
         }
         Outcome { reply, events }
     }
@@ -304,7 +348,8 @@ impl StateMachine for Account {
     }
 }
 
-fn decide(state: &mut AccountState, command: Command, now: Timestamp, events: &mut Vec<Event>) -> Reply {
+fn decide(state: &mut AccountState, command: Command, tick: Tick, events: &mut Vec<Event>) -> Reply {
+    let now = tick.now;
     let Some(configuration) = state.configuration().cloned() else {
         // A name that was never configured stores nothing.
         return match command {
@@ -313,17 +358,22 @@ fn decide(state: &mut AccountState, command: Command, now: Timestamp, events: &m
             _ => Reply::NotConfigured,
         };
     };
-    let charged = state.head.periods.last().map(|period| (period.opened_at, period.charged));
+    if tick.turned_back {
+        state.head.turn_back(&configuration, now);
+    }
+    let epoch = state.head.tenant.epoch;
     expire::end_what_is_due(state, now, events);
     state.head.enter_period(&configuration, now);
+    state.head.tenant.drain();
+    let configured = matches!(command, Command::Configure(_));
     let reply = obey(state, &configuration, command, now, events);
-    let current = state.head.current();
-    if charged != Some((current.opened_at, current.charged)) {
-        notices::raise(&mut state.head, &configuration, now, events);
-    }
+    let new = if configured { state.configuration().cloned() } else { None };
+    notices::raise(state, new.as_ref().unwrap_or(&configuration), now, events);
     if state.head.closed {
-        tenant_share::give_all_back(&mut state.head, &configuration, now, events);
+        tenant_share::give_all_back(&mut state.head, now);
     }
+    state.head.tenant.drain();
+    tenant_share::tell_of_new_epoch(&state.head, &configuration, epoch, now, events);
     reply
 }
 
@@ -347,12 +397,7 @@ fn obey(
         Command::Reset(c) => report::reset(state, configuration, c, now),
         Command::Inspect => balance(state, configuration),
         Command::Wake => Reply::Done,
-        Command::GiveBack => match &configuration.pool {
-            Some(pool) => {
-                Reply::GivesBack(Box::new(tenant_share::give_back(&mut state.head, pool, now, events)))
-            }
-            None => Reply::Unknown,
-        },
+        Command::GiveBack(void_to) => Reply::GivesBack(Box::new(state.head.tenant.give_back(void_to, now))),
         Command::Authorize(key) => match reserve::authorize(&state.head, configuration, Some(&key), now) {
             Ok(_) => balance(state, configuration),
             Err(refusal) => Reply::Refused(refusal),

@@ -1,6 +1,6 @@
 //! Money that no hold stands behind: reported usage, top-ups, refunds, corrections by hand.
 
-use super::state::{Ended, Part, hold_key, operation_key};
+use super::state::{Ended, Hold, Part, hold_key, operation_key};
 use super::*;
 use crate::identity::RequestId;
 use crate::price::{Price, Tariff, Usage};
@@ -15,7 +15,8 @@ pub(super) fn report(
     if let Some(reply) = repeated(state, command.operation_id) {
         return reply;
     }
-    if state.head.closed {
+    let hold = command.hold.and_then(|id| Some((id, open_hold(state, id)?)));
+    if state.head.closed && hold.is_none() {
         return Reply::Refused(Refusal::Closed);
     }
     let price = match command.cost {
@@ -28,10 +29,34 @@ pub(super) fn report(
             Err(_) => return Reply::Refused(Refusal::Unpriced),
         },
     };
-    if let Some(hold) = command.hold {
-        end_hold(state, hold, now);
+    let covered = hold.as_ref().map_or(NanoEur::ZERO, |(_, hold)| price.cost.min(hold.amount()));
+    let beyond = price.cost.saturating_sub(covered);
+    let most = range::charge_room(&state.head, configuration).saturating_add(covered);
+    if let Err(refusal) = range::check(price.cost, most) {
+        return Reply::Refused(refusal);
     }
-    spend(&mut state.head, configuration, price.cost, now, events);
+    if let Some((id, hold)) = &hold {
+        settle::charge(state, hold, covered);
+        settle::forget_hold(state, *id, hold.valid_until, now);
+    }
+    spend(&mut state.head, configuration, beyond, now, events);
+    let operation_id = command.operation_id;
+    for row in rows(state, configuration, command, &price, hold.map(|(_, hold)| hold), now) {
+        events.push(Event::Usage(Box::new(row)));
+    }
+    finish(state, configuration, operation_id, price.cost, now)
+}
+
+/// One row; two where the hold that covers a part of it counts in an earlier period or for another tenant.
+/// The second then corrects the first by what the hold did not cover.
+fn rows(
+    state: &AccountState,
+    configuration: &Configuration,
+    command: Report,
+    price: &Price,
+    hold: Option<Hold>,
+    now: Timestamp,
+) -> Vec<UsageRow> {
     let mut row = own_row(state, configuration, command.operation_id, RowKind::Report, price.cost, now);
     row.model = command.model;
     row.served = command.served;
@@ -40,8 +65,19 @@ pub(super) fn report(
     row.tariff = command.tariff;
     row.tags = command.tags;
     row.note = Some(command.foreign_id);
-    events.push(Event::Usage(Box::new(row)));
-    finish(state, configuration, command.operation_id, price.cost, now)
+    let counts_elsewhere = |hold: &Hold| {
+        (hold.period_opened_at, &hold.tenant_id, &hold.key_id)
+            != (row.period_opened_at, &row.tenant_id, &row.key_id)
+    };
+    let Some(hold) = hold.filter(counts_elsewhere) else { return vec![row] };
+    let covered = price.cost.min(hold.amount());
+    let beyond =
+        UsageRow { kind: RowKind::Correction, cost: price.cost.saturating_sub(covered), ..row.clone() };
+    row.cost = covered;
+    row.period_opened_at = hold.period_opened_at;
+    row.tenant_id = hold.tenant_id;
+    row.key_id = hold.key_id;
+    if beyond.cost.is_zero() { vec![row] } else { vec![row, beyond] }
 }
 
 pub(super) fn top_up(
@@ -58,10 +94,14 @@ pub(super) fn top_up(
     }
     let head = &mut state.head;
     let amount = command.amount.at_least_zero();
+    if let Err(refusal) = range::check(amount, range::most_top_up(head)) {
+        return Reply::Refused(refusal);
+    }
     let debt = amount.min(head.debt);
     head.debt = head.debt.saturating_sub(debt);
-    let paid = cover(head, configuration, amount.saturating_sub(debt));
-    head.top_up = head.top_up.saturating_add(amount.saturating_sub(debt).saturating_sub(paid));
+    head.top_up = head.top_up.saturating_add(amount.saturating_sub(debt));
+    // What earlier reports took beyond everything is paid now, so that it does not lapse with the period.
+    head.share_out();
     finish(state, configuration, command.operation_id, NanoEur::ZERO, now)
 }
 
@@ -75,7 +115,15 @@ pub(super) fn adjust(
     if let Some(reply) = repeated(state, command.operation_id) {
         return reply;
     }
-    spend(&mut state.head, configuration, command.amount, now, events);
+    let (amount, credit) = (command.amount, NanoEur::ZERO.saturating_sub(command.amount));
+    let checked = match amount.is_negative() {
+        true => range::check(credit, range::credit_room(&state.head, configuration)),
+        false => range::check(amount, range::charge_room(&state.head, configuration)),
+    };
+    if let Err(refusal) = checked {
+        return Reply::Refused(refusal);
+    }
+    spend(&mut state.head, configuration, amount, now, events);
     let mut row =
         own_row(state, configuration, command.operation_id, RowKind::Adjustment, command.amount, now);
     row.note = Some(command.reason);
@@ -96,9 +144,13 @@ pub(super) fn refund(
     }
     let head = &mut state.head;
     let amount = command.amount.at_least_zero();
+    if let Err(refusal) = range::check(amount, range::most_refund(head)) {
+        return Reply::Refused(refusal);
+    }
     let taken = amount.min(head.top_up_free().at_least_zero());
     head.top_up = head.top_up.saturating_sub(taken);
     head.debt = head.debt.saturating_add(amount.saturating_sub(taken));
+    head.share_out();
     finish(state, configuration, command.operation_id, NanoEur::ZERO, now)
 }
 
@@ -122,19 +174,15 @@ pub(super) fn reset(
     finish(state, configuration, command.operation_id, NanoEur::ZERO, now)
 }
 
-/// Ends a hold of a stated amount without charge: its report follows.
-fn end_hold(state: &mut AccountState, request_id: RequestId, now: Timestamp) {
-    if let Some(Part::Hold(hold)) = state.part(hold_key(request_id))
-        && hold.of_amount
-    {
-        let hold = (**hold).clone();
-        settle::charge(state, &hold, NanoEur::ZERO);
-        settle::forget_hold(state, request_id, hold.valid_until, now);
+/// A hold of a stated amount, which its report ends.
+fn open_hold(state: &AccountState, request_id: RequestId) -> Option<Hold> {
+    match state.part(hold_key(request_id)) {
+        Some(Part::Hold(hold)) if hold.of_amount => Some((**hold).clone()),
+        _ => None,
     }
 }
 
-/// The plan pays first, then the top-up; what neither covers puts the plan over its budget. A credit goes
-/// to the plan.
+/// What no hold covers, in the present period; below zero a credit.
 fn spend(
     head: &mut Head,
     configuration: &Configuration,
@@ -142,29 +190,8 @@ fn spend(
     now: Timestamp,
     events: &mut Vec<Event>,
 ) {
-    let from_plan = cost.min(head.plan_free(configuration.budget).at_least_zero());
-    let from_top_up = cost.saturating_sub(from_plan).min(head.top_up_free().at_least_zero());
-    let uncovered = cost.saturating_sub(from_plan).saturating_sub(from_top_up);
-    head.top_up = head.top_up.saturating_sub(from_top_up);
-    let period = head.current_mut();
-    period.charged = period.charged.saturating_add(cost);
-    period.plan_used = period.plan_used.saturating_add(cost.saturating_sub(from_top_up));
-    period.uncovered = match cost.is_negative() {
-        true => period.uncovered.saturating_add(cost).at_least_zero(),
-        false => period.uncovered.saturating_add(uncovered),
-    };
+    head.post(head.current().opened_at, cost, NanoEur::ZERO);
     tenant_share::spend(head, configuration, cost, now, events);
-}
-
-/// What a top-up pays of earlier reports that exceeded everything, so that it does not lapse with the period.
-/// What merely is over because the plan was lowered stays the plan's.
-fn cover(head: &mut Head, configuration: &Configuration, amount: NanoEur) -> NanoEur {
-    let over = NanoEur::ZERO.saturating_sub(head.plan_free(configuration.budget)).at_least_zero();
-    let period = head.current_mut();
-    let paid = amount.min(period.uncovered).min(over);
-    period.uncovered = period.uncovered.saturating_sub(paid);
-    period.plan_used = period.plan_used.saturating_sub(paid);
-    paid
 }
 
 fn repeated(state: &AccountState, operation_id: RequestId) -> Option<Reply> {

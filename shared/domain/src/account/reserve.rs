@@ -16,7 +16,12 @@ pub(super) fn reserve(
     now: Timestamp,
     events: &mut Vec<Event>,
 ) -> Reply {
+    let is_late = state.head.is_too_late(&command, now);
     if let Some(grant) = &mut command.grant {
+        if is_late {
+            // Permits are good for a while after they were given, and not for ever.
+            grant.permits = None;
+        }
         let head = &mut state.head;
         let (share, periods) = (&mut head.tenant, &head.periods);
         let known = share.opened_at;
@@ -31,10 +36,11 @@ pub(super) fn reserve(
         Ok(Admission::Repeated(reserved)) => Reply::Reserved(reserved),
         Ok(Admission::NeedsGrant(want)) => match &configuration.pool {
             Some(pool) => Reply::NeedsGrant(Box::new(NeedsGrant { pool: pool.name.clone(), want })),
-            None => Reply::Refused(Refusal::TooLate),
+            None => Reply::Refused(too_late(&state.head, now)),
         },
         Err(refusal) => {
-            notices::exhausted(state, configuration, &refusal, now, events);
+            let key = command.key.as_ref().and_then(|hash| configuration.key(hash, now));
+            notices::exhausted(state, configuration, key, &refusal, now, events);
             Reply::Refused(refusal)
         }
     }
@@ -70,16 +76,9 @@ fn admit(
         Some(Part::Hold(hold)) => {
             return Ok(Admission::Repeated(reserved(state, configuration, key, hold, now)));
         }
-        Some(_) => return Err(Refusal::TooLate),
-        None if now >= command.valid_until => return Err(Refusal::TooLate),
-        None if state.head.is_too_late(command.request_id, command.valid_until) => {
-            return Err(Refusal::TooLate);
-        }
+        Some(_) => return Err(too_late(&state.head, now)),
+        None if state.head.is_too_late(command, now) => return Err(too_late(&state.head, now)),
         None => {}
-    }
-    if command.valid_until > now.plus(RESERVE_VALIDITY * 2) {
-        // An id is remembered until then: no caller may make that long.
-        return Err(Refusal::TooLate);
     }
     if command.routing_version < configuration.routing_version {
         return Err(Refusal::Stale(configuration.routing_version));
@@ -90,8 +89,11 @@ fn admit(
     if state.undelivered >= BACKLOG_MAX {
         return Err(Refusal::Backlogged);
     }
-    check_rates(state, configuration, key, command.worst_case.total(), now)?;
-    let (output_ceiling, amount) = fit(state, configuration, key, command)?;
+    let output = whole_limits::within(state, configuration, key, command, now)?;
+    let fitting = fit(state, configuration, key, command, output);
+    let ceiling = fitting.as_ref().map_or(output, |(ceiling, _)| *ceiling);
+    check_rates(state, configuration, key, tokens_at(command, ceiling), now)?;
+    let (output_ceiling, amount) = fitting?;
     match lease(&state.head, configuration, key, command, (output_ceiling, amount), now)? {
         Lease::Fits(output_ceiling, amount) => Ok(Admission::New(Terms {
             key_id: key.map(|key| key.id.clone()),
@@ -101,6 +103,10 @@ fn admit(
         })),
         Lease::Missing(want) => Ok(Admission::NeedsGrant(want)),
     }
+}
+
+fn too_late(head: &Head, now: Timestamp) -> Refusal {
+    Refusal::TooLate(Moment { now, ends: head.ends })
 }
 
 /// The key, if one is named and good, and user and tenant are active.
@@ -132,14 +138,9 @@ fn check_rates(
     now: Timestamp,
 ) -> Result<(), Refusal> {
     let refused = |source| {
-        move |RateExcess { kind, limit, wait }: RateExcess| {
-            Refusal::Rate(RateRefusal {
-                source,
-                kind,
-                limit,
-                retry_after_ms: u64::try_from(wait.as_millis()).unwrap_or(u64::MAX),
-                statuses: statuses(state, configuration, key, now),
-            })
+        move |excess: RateExcess| {
+            let statuses = statuses(state, configuration, key, now);
+            Refusal::Rate(RateRefusal::of(source, excess, statuses))
         }
     };
     if let Some(key) = key.filter(|key| !key.rates.is_none()) {
@@ -150,7 +151,7 @@ fn check_rates(
 }
 
 /// What is left of the key's and the account's limits, whichever is less.
-fn statuses(
+pub(super) fn statuses(
     state: &AccountState,
     configuration: &Configuration,
     key: Option<&Key>,
@@ -173,15 +174,16 @@ fn fit(
     configuration: &Configuration,
     key: Option<&Key>,
     command: &Reserve,
+    output: u64,
 ) -> Result<(u64, NanoEur), Refusal> {
     let care = state.head.care.permille();
-    let worst = worst_case(command, command.worst_case.output, care)?;
+    let worst = worst_case(command, output, care)?;
     let (source, free) = least_free(state, configuration, key);
     // Once something that is no call went beyond the limit, not even a free call passes.
     if worst <= free && !free.is_negative() {
-        return Ok((command.worst_case.output, worst));
+        return Ok((output, worst));
     }
-    let affordable = affordable_output(command, care, free);
+    let affordable = affordable_output(command, output, care, free);
     match affordable.filter(|_| clamps(configuration, key, command)) {
         Some(output) => Ok((output, worst_case(command, output, care)?)),
         None => Err(Refusal::Budget(Box::new(BudgetRefusal {
@@ -192,7 +194,7 @@ fn fit(
     }
 }
 
-fn clamps(configuration: &Configuration, key: Option<&Key>, command: &Reserve) -> bool {
+pub(super) fn clamps(configuration: &Configuration, key: Option<&Key>, command: &Reserve) -> bool {
     command.clamp || configuration.clamp || key.is_some_and(|key| key.clamp)
 }
 
@@ -210,15 +212,20 @@ fn worst_case(command: &Reserve, output: u64, care: u32) -> Result<NanoEur, Refu
     Ok(with_care(tariff.price(&usage).map_err(|_| Refusal::Unpriced)?.cost, care))
 }
 
-fn least_free(
+/// What a call with this output ceiling takes of limits of tokens.
+pub(super) fn tokens_at(command: &Reserve, output: u64) -> u64 {
+    Usage { output, ..command.worst_case }.total()
+}
+
+pub(super) fn least_free(
     state: &AccountState,
     configuration: &Configuration,
     key: Option<&Key>,
 ) -> (LimitSource, NanoEur) {
     let own = (LimitSource::User, state.head.free(configuration.budget));
-    let of_key = key.and_then(|key| {
-        let budget = key.budget?;
-        Some((LimitSource::Key, key_meter::read(state, key_meter::part_of(&key.hash)).free(budget)))
+    let of_key = key.map(|key| {
+        let meter = key_meter::read(state, key_meter::part_of(&key.hash));
+        (LimitSource::Key, meter.free(key.limit()))
     });
     of_key.filter(|(_, free)| *free < own.1).unwrap_or(own)
 }
@@ -233,23 +240,22 @@ fn figures(
     match (source, key) {
         (LimitSource::Key, Some(key)) => {
             let meter = key_meter::read(state, key_meter::part_of(&key.hash));
-            let budget = key.budget.unwrap_or_default();
-            LimitFigures::new(source, budget, meter.used, meter.reserved, balance.resets_at)
+            LimitFigures::new(source, key.limit(), meter.used, meter.reserved, balance.resets_at)
         }
         _ => LimitFigures::of_user(&balance),
     }
 }
 
-/// The largest output ceiling, shared evenly by the choices, that `free` pays. None when not even one token
-/// for each fits.
-pub(super) fn affordable_output(command: &Reserve, care: u32, free: NanoEur) -> Option<u64> {
+/// The largest output ceiling up to `most`, shared evenly by the choices, that `free` pays. None when not even one
+/// token for each fits.
+pub(super) fn affordable_output(command: &Reserve, most: u64, care: u32, free: NanoEur) -> Option<u64> {
     let choices = u64::from(command.choices.max(1));
     let fits =
         |per_choice: u64| worst_case(command, per_choice * choices, care).is_ok_and(|cost| cost <= free);
     if command.amount.is_some() || free.is_negative() || !fits(1) {
         return None;
     }
-    let (mut fitting, mut too_much) = (1, (command.worst_case.output / choices).saturating_add(1));
+    let (mut fitting, mut too_much) = (1, (most / choices).saturating_add(1));
     while too_much - fitting > 1 {
         let middle = fitting + (too_much - fitting) / 2;
         if fits(middle) { fitting = middle } else { too_much = middle }
@@ -275,9 +281,11 @@ fn lease(
         return Ok(Lease::Fits(output, amount));
     };
     let answer = command.grant.as_deref();
-    let (requests, tokens) = missing_permits(share, pool, command, now);
+    let (requests, tokens) = missing_permits(share, pool, tokens_at(command, output), now);
     let permitted = requests == 0 && tokens == 0;
-    if let Some(refusal) = answer.and_then(|grant| grant.rate.clone()).filter(|_| !permitted) {
+    // What can never pass was refused or lowered before: of that the answer is not the last word.
+    let waits = answer.and_then(|grant| grant.rate.clone()).filter(|rate| rate.retry_after_ms.is_some());
+    if let Some(refusal) = waits.filter(|_| !permitted) {
         return Err(Refusal::Rate(refusal));
     }
     // By our clock the period may be over before the pool's has ended: then its answer counts.
@@ -289,11 +297,11 @@ fn lease(
     let clamps = clamps(configuration, key, command);
     if let Some(short) = answer.and_then(|grant| grant.short.as_ref()).filter(|_| !covered) {
         let care = head.care.permille();
-        match affordable_output(command, care, share.free()).filter(|_| clamps) {
+        match affordable_output(command, output, care, share.free()).filter(|_| clamps) {
             Some(output) if permitted => return Ok(Lease::Fits(output, worst_case(command, output, care)?)),
             // Others of this account were quicker to take the permits.
             Some(_) => {}
-            None => return Err(short_refusal(share, command, short, amount, care)),
+            None => return Err(short_refusal(share, command, short, (output, amount), care)),
         }
     }
     let amount = if pool.money { amount } else { NanoEur::ZERO };
@@ -304,7 +312,7 @@ fn short_refusal(
     share: &TenantShare,
     command: &Reserve,
     short: &Short,
-    worst_case: NanoEur,
+    (output, worst_case): (u64, NanoEur),
     care: u32,
 ) -> Refusal {
     let spendable = short.available.saturating_sub(share.granted).saturating_add(share.free());
@@ -312,14 +320,14 @@ fn short_refusal(
     Refusal::Budget(Box::new(BudgetRefusal {
         figures: LimitFigures::new(LimitSource::Tenant, limit, used, leased, resets_at),
         worst_case,
-        affordable_output: affordable_output(command, care, spendable),
+        affordable_output: affordable_output(command, output, care, spendable),
     }))
 }
 
-fn missing_permits(share: &TenantShare, pool: &PoolTerms, command: &Reserve, now: Timestamp) -> (u64, u64) {
+fn missing_permits(share: &TenantShare, pool: &PoolTerms, needed: u64, now: Timestamp) -> (u64, u64) {
     let (requests, tokens) = share.valid_permits(now);
     let missing = |limited, needed: u64, held| if limited { needed.saturating_sub(held) } else { 0 };
-    (missing(pool.requests, 1, requests), missing(pool.tokens, command.worst_case.total(), tokens))
+    (missing(pool.requests, 1, requests), missing(pool.tokens, needed, tokens))
 }
 
 fn open(
@@ -331,7 +339,7 @@ fn open(
 ) -> Reply {
     let Terms { key_id, key_meter, output_ceiling, amount } = terms;
     let key = command.key.as_ref().and_then(|hash| configuration.key(hash, now));
-    let tokens = command.worst_case.total();
+    let tokens = tokens_at(&command, output_ceiling);
     let head = &mut state.head;
     head.rates.take(1, tokens, configuration.rates, now);
     let plan = amount.min(head.plan_free(configuration.budget).at_least_zero());

@@ -78,8 +78,9 @@ pub(super) fn release(
         }
         Some(Part::Ended(ended)) => Reply::Repeated(ended.settled.clone()),
         // The `Reserve` may still be on its way: it must not open a hold that nobody ends.
-        None if state.head.is_too_late(command.request_id, command.valid_until) => Reply::Unknown,
-        None if now < command.valid_until && command.valid_until <= now.plus(RESERVE_VALIDITY * 2) => {
+        None if state.head.has_ended(command.request_id) => Reply::Unknown,
+        // By the caller's clock it may come as much later as that is ahead.
+        None if now < command.valid_until && command.valid_until <= latest_valid(now) => {
             state.head.remember_end(command.request_id, command.valid_until, now);
             Reply::Settled(nothing(state, configuration))
         }
@@ -87,22 +88,23 @@ pub(super) fn release(
     }
 }
 
+/// The latest that any caller's `Reserve` is valid until, as clocks differ.
+fn latest_valid(now: Timestamp) -> Timestamp {
+    now.plus(SKEW_MAX + RESERVE_VALIDITY * 2)
+}
+
 /// Moves a hold's money: the charge to used, the rest back to free. Plan money pays first, so the
 /// top-up is what is left over.
 pub(super) fn charge(state: &mut AccountState, hold: &Hold, cost: NanoEur) {
     let head = &mut state.head;
-    let from_plan = cost.min(hold.plan);
-    let from_top_up = cost.saturating_sub(from_plan);
     head.open_holds = head.open_holds.saturating_sub(1);
     head.top_up_reserved = head.top_up_reserved.saturating_sub(hold.top_up);
-    head.top_up = head.top_up.saturating_sub(from_top_up);
     head.tenant.charge(hold, cost);
     if let Some(period) = head.period_mut(hold.period_opened_at) {
         period.plan_reserved = period.plan_reserved.saturating_sub(hold.plan);
-        period.plan_used = period.plan_used.saturating_add(from_plan);
-        period.charged = period.charged.saturating_add(cost);
         period.open_holds = period.open_holds.saturating_sub(1);
     }
+    head.post(hold.period_opened_at, cost, cost.saturating_sub(cost.min(hold.plan)));
     change_key_meter(state, hold, |meter| {
         meter.reserved = meter.reserved.saturating_sub(hold.amount());
         meter.used = meter.used.saturating_add(cost);
@@ -188,8 +190,8 @@ fn correct(
     settled
 }
 
-/// Moves an expired hold's charge to `cost` or as near as the free money of every level allows, in the
-/// hold's own period, and says by how much. What goes back goes where it came from.
+/// Moves an expired hold's charge to `cost` or as near as the free money of every level and the ledger's range
+/// allow, in the hold's own period, and says by how much. What goes back goes where it came from.
 fn recharge(
     state: &mut AccountState,
     configuration: &Configuration,
@@ -199,22 +201,26 @@ fn recharge(
     let hold = &expired.hold;
     let wanted = cost.saturating_sub(expired.charged).min(spare_of_levels(state, configuration, hold));
     let (head, budget) = (&mut state.head, configuration.budget);
+    let in_present = hold.period_opened_at == head.current().opened_at;
     let Some(period) = head.period_mut(hold.period_opened_at) else { return NanoEur::ZERO };
-    let plan = if wanted.is_negative() {
-        cost.min(hold.plan).saturating_sub(expired.charged.min(hold.plan))
+    let (least, most) = range::of_correction(period);
+    let plan_free = period.plan_free(budget).at_least_zero();
+    let (plan, top_up) = if wanted.is_negative() {
+        let back = NanoEur::ZERO.saturating_sub(wanted);
+        let back = if in_present { back.min(range::credit_room(head, configuration)) } else { back };
+        (NanoEur::ZERO.saturating_sub(back).max(least), NanoEur::ZERO)
     } else {
-        wanted.min(period.plan_free(budget).at_least_zero())
+        let wanted = wanted.min(most);
+        let plan = wanted.min(plan_free);
+        // In the present period the plan's part is not free any more.
+        let of_both = if in_present { head.free(budget).saturating_sub(plan) } else { head.free(budget) };
+        let free = head.top_up_free().min(of_both).at_least_zero();
+        (plan, wanted.saturating_sub(plan).min(free))
     };
-    period.plan_used = period.plan_used.saturating_add(plan);
-    let free = head.top_up_free().min(head.free(budget)).at_least_zero();
-    let top_up = wanted.saturating_sub(plan).min(free);
-    head.top_up = head.top_up.saturating_sub(top_up);
     let difference = plan.saturating_add(top_up);
-    if let Some(period) = head.period_mut(hold.period_opened_at) {
-        period.charged = period.charged.saturating_add(difference);
-    }
+    head.post(hold.period_opened_at, difference, top_up);
     if hold.tenant_opened_at == Some(head.tenant.opened_at) {
-        head.tenant.used = head.tenant.used.saturating_add(difference);
+        head.tenant.correct(difference);
     }
     change_key_meter(state, hold, |meter| meter.used = meter.used.saturating_add(difference));
     difference
@@ -232,7 +238,7 @@ fn spare_of_levels(state: &AccountState, configuration: &Configuration, hold: &H
     let part = hold.key_meter.filter(|_| hold.period_opened_at == state.head.current().opened_at);
     let key = part.and_then(|part| {
         let key = configuration.keys.iter().find(|key| key_meter::part_of(&key.hash) == part)?;
-        Some(key_meter::read(state, part).free(key.budget?).at_least_zero())
+        Some(key_meter::read(state, part).free(key.limit()).at_least_zero())
     });
     of_tenant.min(key.unwrap_or(NanoEur::MAX))
 }

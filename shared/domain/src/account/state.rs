@@ -2,7 +2,8 @@
 
 use super::key_meter::KeyMeter;
 use super::tenant_share::TenantShare;
-use super::{Care, Configuration, ENDED_MAX, Served, Settled};
+use super::{Care, Configuration, ENDED_MAX, RESERVE_VALIDITY, Reserve, Served, Settled};
+use crate::host_clocks::{HostClocks, SKEW_MAX};
 use crate::identity::RequestId;
 use crate::money::NanoEur;
 use crate::price::{Tariff, Usage};
@@ -46,6 +47,20 @@ pub struct Head {
     pub care: Care,
     #[n(12)]
     pub closed: bool,
+    /// What the top-up paid in the periods before the present one and did not get back.
+    #[n(13)]
+    pub paid_before: NanoEur,
+    #[n(14)]
+    #[cbor(default)]
+    pub clocks: HostClocks,
+    /// How many ends of calls were remembered.
+    #[n(15)]
+    #[cbor(default)]
+    pub ends: u64,
+    /// The ends up to this one may be forgotten.
+    #[n(16)]
+    #[cbor(default)]
+    pub forgotten_ends: u64,
 }
 
 /// A call that ended, until its `Reserve` can no longer be taken.
@@ -55,6 +70,10 @@ pub struct EndedCall {
     pub request_id: RequestId,
     #[n(1)]
     pub valid_until: Timestamp,
+    /// Its number among the ends.
+    #[n(2)]
+    #[cbor(default)]
+    pub number: u64,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Encode, Decode)]
@@ -76,12 +95,17 @@ pub struct Period {
     /// Expired holds that a late settlement may still correct.
     #[n(6)]
     pub correctable: u32,
-    /// What reports took beyond plan and top-up; the next top-up pays it.
-    #[n(7)]
-    pub uncovered: NanoEur,
     /// The highest notice that was raised, in per cent.
     #[n(8)]
     pub notified: u8,
+    /// What the plan pays in this period at most: the budget, or what it had paid when the budget was lowered.
+    /// Beyond it are charges that nobody covers yet; the next top-up does.
+    #[n(9)]
+    pub plan_ceiling: NanoEur,
+    /// What was taken of this same budget under another name, because a clock was days ahead.
+    #[n(10)]
+    #[cbor(default)]
+    pub taken_elsewhere: NanoEur,
 }
 
 impl Period {
@@ -92,7 +116,11 @@ impl Period {
 
     /// What is left of the plan. Below zero when something that is no call took more than there was.
     pub(super) fn plan_free(&self, budget: NanoEur) -> NanoEur {
-        budget.saturating_sub(self.plan_used).saturating_sub(self.plan_reserved)
+        budget.saturating_sub(self.taken()).saturating_sub(self.taken_elsewhere)
+    }
+
+    pub(super) fn taken(&self) -> NanoEur {
+        self.plan_used.saturating_add(self.plan_reserved)
     }
 }
 
@@ -243,25 +271,58 @@ pub(super) fn charged_since(periods: &[Period], since: Timestamp) -> NanoEur {
 }
 
 impl Head {
-    /// Whether a `Reserve` comes after the end of its call, or after that end was forgotten.
-    pub(super) fn is_too_late(&self, request_id: RequestId, valid_until: Timestamp) -> bool {
-        valid_until <= self.forgotten_until || self.ended.iter().any(|call| call.request_id == request_id)
+    /// Whether a `Reserve` is of another time, or comes after the end of its call, or after that end was forgotten.
+    pub(super) fn is_too_late(&self, command: &Reserve, now: Timestamp) -> bool {
+        let valid_until = command.valid_until;
+        let in_time = now < valid_until && valid_until <= now.plus(RESERVE_VALIDITY * 2);
+        let is_remembered = match command.after_ends {
+            Some(ends) => ends >= self.forgotten_ends,
+            None => valid_until > self.forgotten_until,
+        };
+        !in_time || !is_remembered || self.has_ended(command.request_id)
+    }
+
+    pub(super) fn has_ended(&self, request_id: RequestId) -> bool {
+        self.ended.iter().any(|call| call.request_id == request_id)
     }
 
     /// Remembers an ended call as long as its `Reserve` may arrive. A busy account forgets the oldest
-    /// before that, and then refuses everything as old: the caller repeats it under a later time.
+    /// before that, and then refuses everything as old: the caller repeats it under the account's own time.
     pub(super) fn remember_end(&mut self, request_id: RequestId, valid_until: Timestamp, now: Timestamp) {
         self.ended.retain(|call| call.valid_until > now);
         if valid_until <= now {
             return;
         }
-        if self.ended.len() >= ENDED_MAX
-            && let Some(oldest) = (0..self.ended.len()).min_by_key(|at| self.ended[*at].valid_until)
-        {
-            let forgotten = self.ended.swap_remove(oldest);
+        if self.ended.len() >= ENDED_MAX {
+            let forgotten = self.ended.remove(0);
             self.forgotten_until = self.forgotten_until.max(forgotten.valid_until);
+            self.forgotten_ends = forgotten.number;
         }
-        self.ended.push(EndedCall { request_id, valid_until });
+        self.ends = self.ends.saturating_add(1);
+        self.ended.push(EndedCall { request_id, valid_until, number: self.ends });
+    }
+
+    /// The time seen last was never the time. The period that was opened in it goes on under another name, up to its
+    /// real end, and what was taken of its budget before and since is taken: no budget is there twice.
+    pub(super) fn turn_back(&mut self, configuration: &Configuration, now: Timestamp) {
+        // Of a time that may be reached one day: what was valid in it is refused until then as of another time.
+        self.ended.retain(|call| call.valid_until <= now.plus(SKEW_MAX));
+        self.forgotten_until = self.forgotten_until.min(now);
+        let Some(opened_ahead) = self.periods.last().filter(|last| last.opened_at > now) else { return };
+        let going_on = |period: &&Period| period.opened_at <= now && now < period.ends_at;
+        let before = self.periods.iter().rev().find(going_on).cloned().unwrap_or_default();
+        let taken = |period: &Period| period.taken().saturating_add(period.taken_elsewhere);
+        let period = Period {
+            opened_at: now,
+            ends_at: configuration.period.next_boundary(now),
+            notified: before.notified.max(opened_ahead.notified),
+            taken_elsewhere: taken(&before).saturating_add(taken(opened_ahead)),
+            plan_ceiling: configuration.budget,
+            ..Period::default()
+        };
+        self.close_last();
+        self.periods.retain(Period::is_needed);
+        self.periods.push(period);
     }
 
     pub(super) fn current(&self) -> &Period {
@@ -296,8 +357,18 @@ impl Head {
             return;
         }
         let ends_at = configuration.period.next_boundary(now);
-        self.periods.retain(Period::is_needed);
-        self.periods.push(Period { opened_at: now, ends_at, ..Period::default() });
+        self.close_last();
+        // The last one stays as well: the clock that ends it may be wrong.
+        let last = self.periods.last().map(|last| last.opened_at);
+        self.periods.retain(|period| period.is_needed() || Some(period.opened_at) == last);
+        let plan_ceiling = configuration.budget;
+        self.periods.push(Period { opened_at: now, ends_at, plan_ceiling, ..Period::default() });
+    }
+
+    fn close_last(&mut self) {
+        if let Some(ended) = self.periods.last() {
+            self.paid_before = self.paid_before.saturating_add(ended.paid_by_top_up()).at_least_zero();
+        }
     }
 
     /// What was charged in the periods that were opened since then, as far as they are remembered.
@@ -313,9 +384,5 @@ impl Head {
 
     pub(super) fn plan_free(&self, budget: NanoEur) -> NanoEur {
         self.current().plan_free(budget)
-    }
-
-    pub(super) fn top_up_free(&self) -> NanoEur {
-        self.top_up.saturating_sub(self.top_up_reserved)
     }
 }

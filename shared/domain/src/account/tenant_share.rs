@@ -44,6 +44,18 @@ pub struct TenantShare {
     /// When it last told the pool that it has no more than it needs.
     #[n(10)]
     pub gave_back_at: Timestamp,
+    /// It gave back what it did not need, and was granted nothing since: what its calls leave goes back, too.
+    #[n(11)]
+    #[cbor(default)]
+    pub draining: bool,
+    /// Batches up to this one are void, since the tenant's rates were lowered after it.
+    #[n(12)]
+    #[cbor(default)]
+    pub void_to: u64,
+    /// What calls took until then gives no permits back.
+    #[n(13)]
+    #[cbor(default)]
+    pub voided_at: Timestamp,
 }
 
 impl TenantShare {
@@ -71,15 +83,17 @@ impl TenantShare {
         if period == self.opened_at {
             self.confirmed = true;
             self.ends_at = grant.period_ends_at;
-            if grant.epoch == self.epoch {
-                self.granted = self.granted.max(grant.granted);
+            if grant.epoch == self.epoch && grant.granted > self.granted {
+                self.granted = grant.granted;
+                self.draining = false;
             }
         }
         if let Some(new) = grant.permits.filter(|new| self.is_new(new.sequence)) {
             let (requests, tokens) = self.valid_permits(now);
             self.permits = Permits {
                 sequence: new.sequence,
-                until: new.until.max(self.permits.until),
+                // By our own clock: the pool's may be another.
+                until: now.plus(PERMIT_VALIDITY),
                 requests: new.requests.saturating_add(requests),
                 tokens: new.tokens.saturating_add(tokens),
             };
@@ -94,6 +108,8 @@ impl TenantShare {
             permits: self.permits,
             taken: core::mem::take(&mut self.taken),
             forgotten: self.forgotten,
+            void_to: self.void_to,
+            voided_at: self.voided_at,
             ..Self::default()
         }
     }
@@ -127,6 +143,8 @@ impl TenantShare {
             used: self.used,
             spare: times(LEASE_CALLS as i64 - 1),
             partial,
+            gives_back: self.draining,
+            void_to: self.void_to,
             ..Want::default()
         };
         if over {
@@ -166,7 +184,8 @@ impl TenantShare {
     /// Gives back permits that a call did not use, as long as their batch is valid.
     pub(super) fn give_back_tokens(&mut self, hold: &Hold, used: u64, now: Timestamp) {
         let until = self.permits.until;
-        if now < until && hold.opened_at >= until.minus(PERMIT_VALIDITY) {
+        let is_of_batch = hold.opened_at >= until.minus(PERMIT_VALIDITY) && hold.opened_at > self.voided_at;
+        if now < until && is_of_batch {
             self.permits.tokens = self.permits.tokens.saturating_add(hold.tenant_tokens.saturating_sub(used));
         }
     }
@@ -182,19 +201,52 @@ impl TenantShare {
     /// Lowers the figure to what is needed. The pool learns of it under a new epoch, also if nothing is lowered here: it
     /// may have granted more than ever arrived. Answers to what was asked before then raise nothing any more. Whoever
     /// comes again at once, since many wait for the same money, changes nothing.
-    fn give_back(&mut self, now: Timestamp) -> Want {
+    pub(super) fn give_back(&mut self, void_to: u64, now: Timestamp) -> Want {
+        self.void_permits(void_to, now);
         let needed = self.needed().at_least_zero();
-        if needed < self.granted || now >= self.gave_back_at.plus(GAVE_BACK_PAUSE) {
+        if !self.draining || needed < self.granted || now >= self.gave_back_at.plus(GAVE_BACK_PAUSE) {
             self.granted = self.granted.min(needed);
             self.epoch = self.epoch.saturating_add(1);
             self.gave_back_at = now;
+            self.draining = true;
         }
         let over = self.is_over(now);
-        Want { gives_back: true, spare: NanoEur::ZERO, ..self.want(NanoEur::ZERO, 0, false, over) }
+        Want { spare: NanoEur::ZERO, ..self.want(NanoEur::ZERO, 0, false, over) }
+    }
+
+    /// What is held of later batches is lost with them: they are not told apart.
+    fn void_permits(&mut self, void_to: u64, now: Timestamp) {
+        if void_to <= self.void_to {
+            return;
+        }
+        (self.void_to, self.voided_at) = (void_to, now);
+        (self.permits.requests, self.permits.tokens) = (0, 0);
+        self.forgotten = self.forgotten.max(void_to);
+        self.taken.retain(|taken| *taken > void_to);
+    }
+
+    /// What calls have left since it was asked to give back goes back, so that nobody spends it here.
+    pub(super) fn drain(&mut self) {
+        let needed = self.needed().at_least_zero();
+        if self.draining && needed < self.granted {
+            self.granted = needed;
+            self.epoch = self.epoch.saturating_add(1);
+        }
+    }
+
+    /// Something other than a call's end changed what is used. What that frees is the pool's, not this account's; and
+    /// the pool believes a lower figure only under a new epoch.
+    pub(super) fn correct(&mut self, difference: NanoEur) {
+        self.used = self.used.saturating_add(difference);
+        if difference.is_negative() {
+            let lower = self.granted.saturating_add(difference).max(self.needed().at_least_zero());
+            self.granted = self.granted.min(lower);
+            self.epoch = self.epoch.saturating_add(1);
+        }
     }
 
     /// Permits that can be used now.
-    pub(super) fn valid_permits(&self, now: Timestamp) -> (u64, u64) {
+    pub(crate) fn valid_permits(&self, now: Timestamp) -> (u64, u64) {
         if now < self.permits.until { (self.permits.requests, self.permits.tokens) } else { (0, 0) }
     }
 }
@@ -204,7 +256,8 @@ impl TenantShare {
 pub(super) fn begin(head: &mut Head, configuration: &Configuration, now: Timestamp, events: &mut Vec<Event>) {
     let Some(pool) = &configuration.pool else { return };
     let opened_at = pool.period.last_boundary(now);
-    if head.tenant.opened_at < opened_at {
+    // Calls that are open in the pool's period keep it: by the pool's clock it may go on, and then they count in it.
+    if head.tenant.opened_at < opened_at && head.tenant.reserved.is_zero() {
         let ends_at = pool.period.next_boundary(now);
         head.tenant = TenantShare { ends_at, ..head.tenant.in_period(opened_at) };
     }
@@ -215,28 +268,24 @@ pub(super) fn begin(head: &mut Head, configuration: &Configuration, now: Timesta
     }
 }
 
-/// Gives back what is not needed.
-pub(super) fn give_back(head: &mut Head, pool: &PoolTerms, now: Timestamp, events: &mut Vec<Event>) -> Want {
-    let epoch = head.tenant.epoch;
-    let want = head.tenant.give_back(now);
-    // Who asks again and again tells the pool by the answer; what was lowered must reach it whoever asked.
-    if head.tenant.epoch != epoch {
-        events.push(Event::Pool(pool.name.clone(), Box::new(want.clone())));
-    }
-    want
-}
-
-/// A closed account keeps nothing once its last call has ended.
-pub(super) fn give_all_back(
-    head: &mut Head,
+/// What was lowered in a step must reach the pool, whoever asked for it and whether they hear of it or not.
+pub(super) fn tell_of_new_epoch(
+    head: &Head,
     configuration: &Configuration,
+    epoch_before: u64,
     now: Timestamp,
     events: &mut Vec<Event>,
 ) {
-    let Some(pool) = &configuration.pool else { return };
-    let share = &head.tenant;
+    if let Some(pool) = configuration.pool.as_ref().filter(|_| head.tenant.epoch != epoch_before) {
+        tell(head, pool, now, events);
+    }
+}
+
+/// A closed account keeps nothing once its last call has ended.
+pub(super) fn give_all_back(head: &mut Head, now: Timestamp) {
+    let share = &mut head.tenant;
     if head.open_holds == 0 && share.granted > share.used.at_least_zero() {
-        give_back(head, pool, now, events);
+        share.give_back(0, now);
     }
 }
 
@@ -252,18 +301,16 @@ pub(super) fn spend(
     if head.tenant.is_over(now) {
         return;
     }
-    head.tenant.used = head.tenant.used.saturating_add(cost);
-    if cost.is_negative() {
-        // The pool believes a lower figure only under a new epoch.
-        head.tenant.epoch = head.tenant.epoch.saturating_add(1);
-        tell(head, pool, now, events);
-    } else if head.tenant.free().is_negative() {
+    head.tenant.correct(cost);
+    if !cost.is_negative() && head.tenant.free().is_negative() {
         tell(head, pool, now, events);
     }
 }
 
 fn tell(head: &Head, pool: &PoolTerms, now: Timestamp, events: &mut Vec<Event>) {
-    let want =
-        Want { spare: NanoEur::ZERO, ..head.tenant.want(NanoEur::ZERO, 0, true, head.tenant.is_over(now)) };
+    let share = &head.tenant;
+    // Who gives back asks for nothing.
+    let want = share.want(NanoEur::ZERO, 0, !share.draining, share.is_over(now));
+    let want = Want { spare: NanoEur::ZERO, ..want };
     events.push(Event::Pool(pool.name.clone(), Box::new(want)));
 }

@@ -1,7 +1,7 @@
 //! What the directory says of a tenant's limits. Versioned: an older snapshot never replaces a newer one.
 
 use super::state::{self, Part};
-use super::{Event, PoolState, Reply, recall};
+use super::{Event, PoolState, Reply, balance, recall};
 use crate::civil_time::PeriodRule;
 use crate::money::NanoEur;
 use crate::rate_limit::RateLimits;
@@ -30,12 +30,16 @@ pub(super) fn configure(
     now: Timestamp,
     events: &mut Vec<Event>,
 ) -> Reply {
-    let current = state.configuration().map(|configuration| configuration.version);
-    if current.is_none_or(|version| new.version > version) {
+    let current = state.configuration();
+    if current.is_none_or(|current| new.version > current.version) {
+        if current.is_some_and(|current| new.rates.is_below(&current.rates)) {
+            state.head.void_to = state.head.sequence;
+        }
         state.head.enter_period(&new, now);
         state.put(state::CONFIGURATION, Part::Configuration(Box::new(new)));
     }
     let Some(configuration) = state.configuration().cloned() else { return Reply::NotConfigured };
+    super::raise_notices(&mut state.head, &configuration, false, now, events);
     recall::recall(state, &configuration, now, events);
-    Reply::Balance(Box::new(state.head.balance(&configuration)))
+    balance(state, &configuration)
 }

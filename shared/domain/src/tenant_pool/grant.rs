@@ -20,6 +20,8 @@ pub(super) fn grant(
 ) -> Grant {
     let before = current_lease(state, account, want.epoch);
     let mut lease = before.clone();
+    // That is true for ever, however late it comes.
+    lease.void_to = lease.void_to.max(want.void_to);
     let late = hear(&mut lease, want);
     let mut short = None;
     let mut permits = Ok(None);
@@ -33,6 +35,10 @@ pub(super) fn grant(
         if short.is_none() || want.partial {
             permits = take_permits(&mut state.head, configuration, want, now);
         }
+        if let Ok(Some(_)) = &permits {
+            lease.note_permits(state.head.void_to, now);
+        }
+        lease.drained = is_drained(&before, &lease, want);
     }
     let grant = Grant {
         period_opened_at: state.head.period.opened_at,
@@ -42,12 +48,21 @@ pub(super) fn grant(
         short,
         permits: permits.clone().ok().flatten(),
         rate: permits.err(),
+        limits: configuration.rates,
     };
     if lease.granted > before.granted {
         remember_sparer(&mut state.head.period, account, now);
     }
     store(state, &before, lease);
     grant
+}
+
+/// Whether the account has no more than it needs until it is granted more. What it tells late is not believed once it
+/// was granted more in the same epoch.
+fn is_drained(before: &Lease, lease: &Lease, want: &Want) -> bool {
+    let same_period = want.period_opened_at == lease.period_opened_at;
+    let was = before.drained && lease.epoch == before.epoch && lease.granted <= before.granted;
+    was || (want.gives_back && same_period && lease.granted <= want.base)
 }
 
 /// Whoever is granted something between two looks may have it to spare before the next.
@@ -63,8 +78,7 @@ fn current_lease(state: &PoolState, account: AccountId, epoch: u64) -> Lease {
     let period = state.head.period.opened_at;
     match state.part(lease_key(account)) {
         Some(Part::Lease(lease)) if lease.period_opened_at == period => lease.clone(),
-        // Its epoch goes on: what comes from an earlier one is late in this period, too.
-        Some(Part::Lease(lease)) => Lease::new(account, period, epoch.max(lease.epoch)),
+        Some(Part::Lease(lease)) => lease.in_period(period, epoch),
         _ => Lease::new(account, period, epoch),
     }
 }
@@ -167,13 +181,9 @@ fn take_permits(
     if want.requests == 0 && want.tokens == 0 {
         return Ok(None);
     }
-    head.rates.check(want.requests, want.tokens, limits, now).map_err(|excess| RateRefusal {
-        source: LimitSource::Tenant,
-        kind: excess.kind,
-        limit: excess.limit,
-        retry_after_ms: u64::try_from(excess.wait.as_millis()).unwrap_or(u64::MAX),
-        statuses: head.rates.statuses(limits, now),
-    })?;
+    head.rates
+        .check(want.requests, want.tokens, limits, now)
+        .map_err(|excess| RateRefusal::of(LimitSource::Tenant, excess, head.rates.statuses(limits, now)))?;
     let statuses = head.rates.statuses(limits, now);
     let with_spare = |needed: u64, left: Option<u64>| match left {
         Some(left) => {

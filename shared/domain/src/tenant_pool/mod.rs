@@ -15,6 +15,7 @@ pub use configuration::PoolConfiguration;
 pub use state::{Head, Lease, Part, PoolPeriod};
 
 use crate::account::LimitSource;
+use crate::host_clocks::Tick;
 use crate::identity::AccountId;
 use crate::lease::{Grant, Want};
 use crate::money::NanoEur;
@@ -39,6 +40,9 @@ pub enum Command {
     /// Sent by the host when something is due.
     #[n(3)]
     Wake,
+    /// Who may still use what was leased under higher limits? Names some of them, by id, from after this one.
+    #[n(4)]
+    Outstanding(#[n(0)] Option<AccountId>),
 }
 
 #[derive(Clone, Debug, PartialEq, Encode, Decode)]
@@ -52,15 +56,22 @@ pub enum Reply {
     /// Nobody configured this pool: nothing is granted.
     #[n(3)]
     NotConfigured,
+    #[n(4)]
+    Outstanding(#[n(0)] Box<Outstanding>),
 }
 
 #[derive(Clone, Debug, PartialEq, Encode, Decode)]
 pub enum Event {
     #[n(0)]
     Notice(#[n(0)] Box<Notice>),
-    /// The account shall lower its figure to what it needs.
+    /// The account shall lower its figure to what it needs, and use no permits of batches up to the named one.
     #[n(1)]
-    Recall(#[n(0)] AccountId),
+    Recall(
+        #[n(0)] AccountId,
+        #[n(1)]
+        #[cbor(default)]
+        u64,
+    ),
 }
 
 /// A tenant's money at one instant. `limit = used + leased + remaining - over`, where there is a limit.
@@ -84,6 +95,26 @@ pub struct PoolBalance {
     pub resets_at: Timestamp,
     #[n(7)]
     pub configuration_version: u64,
+    /// Whether accounts are being asked for what they do not need: some may be outstanding.
+    #[n(8)]
+    #[cbor(default)]
+    pub recalling: bool,
+}
+
+/// What was leased under higher limits and may still be used. Nothing of it, once nobody is left.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub struct Outstanding {
+    #[n(0)]
+    pub accounts: u64,
+    /// Money beyond the budget that they may spend.
+    #[n(1)]
+    pub leased: NanoEur,
+    /// Some of them, to be asked to give back.
+    #[n(2)]
+    pub named: Vec<AccountId>,
+    /// Permits up to this batch are void.
+    #[n(3)]
+    pub void_to: u64,
 }
 
 impl StateMachine for TenantPool {
@@ -99,13 +130,13 @@ impl StateMachine for TenantPool {
     fn reads(command: &Command) -> Vec<PartKey> {
         match command {
             Command::Want(account, _) => vec![state::lease_key(*account)],
-            Command::Configure(_) | Command::Inspect | Command::Wake => Vec::new(),
+            Command::Configure(_) | Command::Inspect | Command::Wake | Command::Outstanding(_) => Vec::new(),
         }
     }
 
     /// Who recalls looks at all leases.
     fn reads_all(command: &Command) -> bool {
-        matches!(command, Command::Configure(_) | Command::Wake)
+        matches!(command, Command::Configure(_) | Command::Wake | Command::Outstanding(_))
     }
 
     /// Who is short looks at all leases for those who may give back, but not each time.
@@ -114,12 +145,16 @@ impl StateMachine for TenantPool {
     }
 
     fn step(state: &mut PoolState, command: Command, now: Timestamp) -> Outcome<Reply, Event> {
-        let now = now.max(state.head.last_seen);
+        let tick = state.head.clocks.tick(state.head.last_seen, now);
         let before = state.head.clone();
+        if tick.is_news {
+            state.head.clocks = tick.clocks;
+        }
         let mut events = Vec::new();
-        let reply = decide(state, command, now, &mut events);
+        let reply = decide(state, command, tick, &mut events);
         if state.head != before || state.has_changes() {
-            state.head.last_seen = now;
+            state.head.last_seen = tick.now;
+            state.head.clocks = tick.clocks;
         }
         Outcome { reply, events }
     }
@@ -134,7 +169,11 @@ impl StateMachine for TenantPool {
     }
 }
 
-fn decide(state: &mut PoolState, command: Command, now: Timestamp, events: &mut Vec<Event>) -> Reply {
+fn decide(state: &mut PoolState, command: Command, tick: Tick, events: &mut Vec<Event>) -> Reply {
+    let now = tick.now;
+    if let Some(configuration) = state.configuration().cloned().filter(|_| tick.turned_back) {
+        state.head.turn_back(&configuration, now);
+    }
     if let Command::Configure(new) = command {
         return configuration::configure(state, *new, now, events);
     }
@@ -147,12 +186,20 @@ fn decide(state: &mut PoolState, command: Command, now: Timestamp, events: &mut 
             raise_notices(&mut state.head, &configuration, grant.short.is_some(), now, events);
             Reply::Grant(Box::new(grant))
         }
-        Command::Inspect => Reply::Balance(Box::new(state.head.balance(&configuration))),
+        Command::Inspect => balance(state, &configuration),
+        Command::Outstanding(after) => {
+            Reply::Outstanding(Box::new(recall::outstanding(state, &configuration, after, now)))
+        }
         Command::Wake => {
             recall::recall(state, &configuration, now, events);
             Reply::Done
         }
     }
+}
+
+fn balance(state: &PoolState, configuration: &PoolConfiguration) -> Reply {
+    let recalling = state.part(state::RECALL).is_some();
+    Reply::Balance(Box::new(PoolBalance { recalling, ..state.head.balance(configuration) }))
 }
 
 /// Each share of the budget once per period; the last also when somebody asked in vain for the rest.
@@ -178,6 +225,7 @@ fn raise_notices(
             period_opened_at: opened_at,
             resets_at: ends_at,
             at: now,
+            key: None,
         })));
     }
 }

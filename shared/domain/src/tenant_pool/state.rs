@@ -1,11 +1,14 @@
 //! What a pool remembers: the present period's sums, and a lease per account.
 
 use super::{PoolBalance, PoolConfiguration};
+use crate::host_clocks::HostClocks;
 use crate::identity::AccountId;
+use crate::lease::PERMIT_VALIDITY;
 use crate::money::NanoEur;
 use crate::rate_limit::RateMeters;
 use crate::state_machine::{self, PartKey, State};
 use crate::time::Timestamp;
+use core::time::Duration;
 use minicbor::{Decode, Encode};
 
 #[derive(Clone, Debug, Default, PartialEq, Encode, Decode)]
@@ -19,6 +22,13 @@ pub struct Head {
     /// Of the last batch of permits.
     #[n(3)]
     pub sequence: u64,
+    /// Of the last batch that was given before the rates were last lowered.
+    #[n(4)]
+    #[cbor(default)]
+    pub void_to: u64,
+    #[n(5)]
+    #[cbor(default)]
+    pub clocks: HostClocks,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Encode, Decode)]
@@ -74,7 +84,25 @@ pub struct Lease {
     /// When the account was last asked for what it does not need, because more is granted than there is.
     #[n(5)]
     pub asked_at: Timestamp,
+    /// It has told that it has no more than its open calls hold, and was granted nothing since: what they leave comes
+    /// back.
+    #[n(6)]
+    #[cbor(default)]
+    pub drained: bool,
+    /// It may have permits until then, wherever its clock is. Noted far ahead, so that not every batch is.
+    #[n(7)]
+    #[cbor(default)]
+    pub permits_until: Timestamp,
+    /// It uses no permits of batches up to this one.
+    #[n(8)]
+    #[cbor(default)]
+    pub void_to: u64,
 }
+
+/// Clocks of account and pool may be so far apart. An account uses a permit until its own clock says that it is old.
+const CLOCKS_DIFFER: Duration = Duration::from_secs(5 * 60);
+/// How far ahead an account's permits are noted.
+const PERMITS_NOTED: Duration = Duration::from_secs(10 * 60);
 
 impl Lease {
     pub(super) const fn new(account: AccountId, period_opened_at: Timestamp, epoch: u64) -> Self {
@@ -85,7 +113,17 @@ impl Lease {
             granted: NanoEur::ZERO,
             used: NanoEur::ZERO,
             asked_at: Timestamp::EPOCH,
+            drained: false,
+            permits_until: Timestamp::EPOCH,
+            void_to: 0,
         }
+    }
+
+    /// The account's in the next period. Permits are of no period.
+    pub(super) fn in_period(&self, opened_at: Timestamp, epoch: u64) -> Self {
+        let Self { permits_until, void_to, .. } = *self;
+        // Its epoch goes on: what comes from an earlier one is late in this period, too.
+        Self { permits_until, void_to, ..Self::new(self.account, opened_at, epoch.max(self.epoch)) }
     }
 
     /// What counts against the budget: reports may have used more than was granted.
@@ -97,6 +135,27 @@ impl Lease {
     pub(super) fn slack(&self) -> NanoEur {
         // Credits may have made `used` negative: that is nothing to give back.
         self.figure().saturating_sub(self.used.at_least_zero())
+    }
+
+    /// Whether its account may spend of it without asking.
+    pub(super) fn is_loose(&self) -> bool {
+        !self.drained && self.slack() > NanoEur::ZERO
+    }
+
+    /// A batch of permits was given. `void_to`: the last that is void by now.
+    pub(super) fn note_permits(&mut self, void_to: u64, now: Timestamp) {
+        if now >= self.permits_until {
+            // Whatever it had is too old.
+            self.void_to = self.void_to.max(void_to);
+        }
+        if now.plus(PERMIT_VALIDITY).plus(CLOCKS_DIFFER) > self.permits_until {
+            self.permits_until = now.plus(PERMITS_NOTED);
+        }
+    }
+
+    /// Whether its account may still use permits that are void.
+    fn has_void_permits(&self, void_to: u64, now: Timestamp) -> bool {
+        self.void_to < void_to && now < self.permits_until
     }
 }
 
@@ -134,6 +193,26 @@ impl State<Head, Part> {
         }
     }
 
+    /// Accounts that may still use what they leased, though less is there now: more money is leased than the budget
+    /// pays, or rates were lowered.
+    pub(super) fn outstanding(
+        &self,
+        configuration: &PoolConfiguration,
+        now: Timestamp,
+    ) -> impl Iterator<Item = &Lease> {
+        let (period, void_to) = (&self.head.period, self.head.void_to);
+        let over = configuration.budget.is_some_and(|budget| period.committed > budget);
+        let opened_at = period.opened_at;
+        let leases = self.parts_of(LEASE).filter_map(|(_, part)| match part {
+            Part::Lease(lease) => Some(lease),
+            _ => None,
+        });
+        leases.filter(move |lease| {
+            (over && lease.period_opened_at == opened_at && lease.is_loose())
+                || lease.has_void_permits(void_to, now)
+        })
+    }
+
     /// All leases of the present period.
     pub fn leases(&self) -> impl Iterator<Item = &Lease> {
         let period = self.head.period.opened_at;
@@ -151,9 +230,20 @@ impl Head {
         if now < last.ends_at {
             return;
         }
-        let opened_at = configuration.period.last_boundary(now).max(last.ends_at);
+        // Names only rise: one that a clock gave which was days ahead is not given again.
+        let next_name = last.opened_at.plus(Duration::from_millis(1));
+        let opened_at = configuration.period.last_boundary(now).max(last.ends_at).max(next_name);
         let ends_at = configuration.period.next_boundary(now);
         self.period = PoolPeriod { opened_at, ends_at, ..PoolPeriod::default() };
+    }
+
+    /// The time seen last was never the time: the period that was opened in it ends when it should.
+    pub(super) fn turn_back(&mut self, configuration: &PoolConfiguration, now: Timestamp) {
+        let period = &mut self.period;
+        if period.opened_at > now {
+            period.ends_at = period.ends_at.min(configuration.period.next_boundary(now));
+        }
+        period.looked_at = period.looked_at.min(now);
     }
 
     pub(super) fn balance(&self, configuration: &PoolConfiguration) -> PoolBalance {
@@ -168,6 +258,7 @@ impl Head {
             period_opened_at: opened_at,
             resets_at: ends_at,
             configuration_version: configuration.version,
+            recalling: false,
         }
     }
 }

@@ -2,7 +2,7 @@
 //! their value leaves the price alone. `null` is the same as absent and is checked by the caller.
 
 use super::request_error::{RequestError, Stop};
-use crate::json::{Cursor, JsonError, Kind};
+use crate::json::{Cursor, JsonError, Kind, whole};
 
 /// Whether the value that the cursor stands at leaves the price alone; reads it.
 type Harmless = fn(&mut Cursor) -> Result<bool, JsonError>;
@@ -64,7 +64,7 @@ fn is_false(cursor: &mut Cursor) -> Result<bool, JsonError> {
 }
 
 fn is_one(cursor: &mut Cursor) -> Result<bool, JsonError> {
-    Ok(cursor.kind()? == Kind::Number && cursor.number()? == b"1")
+    Ok(cursor.kind()? == Kind::Number && whole(cursor.number()?) == Some(1))
 }
 
 fn is_standard_tier(cursor: &mut Cursor) -> Result<bool, JsonError> {

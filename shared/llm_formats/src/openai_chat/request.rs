@@ -4,7 +4,7 @@ use super::input_bound::InputCount;
 use super::priced_fields;
 use super::request_error::{RequestError, Stop};
 use super::request_messages::{self, MessageFacts};
-use crate::json::{Cursor, JsonError, Kind};
+use crate::json::{Cursor, JsonError, Kind, whole};
 use bytes::Bytes;
 use std::ops::Range;
 
@@ -44,6 +44,7 @@ pub(super) struct Places {
     pub model: Member,
     pub max_tokens: Option<Member>,
     pub max_completion_tokens: Option<Member>,
+    pub choices: Option<Member>,
     pub service_tier: Option<Member>,
     pub stream_options: Option<Member>,
     /// The value of `stream_options.include_usage`.
@@ -173,6 +174,7 @@ impl Scan {
         match name {
             "model" => self.places.model = member,
             "stream_options" => self.places.stream_options = Some(member),
+            "n" => self.places.choices = Some(member),
             "max_tokens" => self.places.max_tokens = Some(member),
             "max_completion_tokens" => self.places.max_completion_tokens = Some(member),
             _ => {}
@@ -258,19 +260,17 @@ fn read_bool(cursor: &mut Cursor, param: &str) -> Result<bool, Stop> {
     Ok(cursor.bool()?)
 }
 
-/// A whole number from 1 to `max`, written without fraction or exponent.
+/// A whole number from 1 to `max`, however it is written.
 fn read_count(cursor: &mut Cursor, param: &str, max: u64) -> Result<u64, Stop> {
     let wanted = || format!("a whole number from 1 to {max}");
     if cursor.kind()? != Kind::Number {
         return Err(RequestError::wrong_type(param, &wanted()).into());
     }
-    let number = cursor.number()?;
-    if number.iter().any(|byte| matches!(byte, b'.' | b'e' | b'E')) {
+    let Some(number) = whole(cursor.number()?) else {
         return Err(RequestError::wrong_type(param, &wanted()).into());
-    }
-    let count = std::str::from_utf8(number).ok().and_then(|digits| digits.parse().ok());
-    match count {
-        Some(count) if (1..=max).contains(&count) => Ok(count),
+    };
+    match u64::try_from(number) {
+        Ok(count) if (1..=max).contains(&count) => Ok(count),
         _ => Err(RequestError::wrong_value(param, &wanted()).into()),
     }
 }

@@ -70,6 +70,9 @@ impl ChatRequest {
             push_string(&mut text, edits.model);
             splices.push(self.places.model.value.clone(), text);
         }
+        if let Some(choices) = &self.places.choices {
+            self.write_plainly(choices, &mut splices);
+        }
         if let Some(ceiling) = edits.ceiling {
             self.set_ceiling(ceiling, &mut splices, &mut inserted);
         }
@@ -84,6 +87,14 @@ impl ChatRequest {
             splices.push(at..at, inserted);
         }
         self.apply(splices)
+    }
+
+    /// Not every server takes `1.0` for a whole number.
+    fn write_plainly(&self, choices: &Member, splices: &mut Splices) {
+        let written = &self.body[choices.value.clone()];
+        if !written.iter().all(u8::is_ascii_digit) && written != b"null" {
+            splices.push(choices.value.clone(), self.choices.to_string());
+        }
     }
 
     fn set_ceiling(&self, ceiling: Ceiling, splices: &mut Splices, inserted: &mut String) {

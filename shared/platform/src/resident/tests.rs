@@ -156,6 +156,7 @@ fn reserve(now: Timestamp, id: u64) -> Command {
         grant: None,
         amount: None,
         asked: 0,
+        after_ends: None,
     }))
 }
 

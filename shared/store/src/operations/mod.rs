@@ -102,8 +102,20 @@ pub enum Done {
         /// What was free right after it.
         remaining: NanoEur,
     },
-    /// `closed`, `too_many_resets`, `no_such_user`: it never takes effect under this id.
+    /// `closed`, `too_many_resets`, `no_such_user`, or `does_not_fit:` and the most that did, in euros: it never
+    /// takes effect under this id.
     Refused(String),
+}
+
+const DOES_NOT_FIT: &str = "does_not_fit:";
+
+fn does_not_fit(most: NanoEur) -> String {
+    format!("{DOES_NOT_FIT}{most}")
+}
+
+/// The most that would have fit, in euros, if a refusal says that its amount did not.
+pub fn most_that_fits(refusal: &str) -> Option<&str> {
+    refusal.strip_prefix(DOES_NOT_FIT)
 }
 
 struct Recorded {

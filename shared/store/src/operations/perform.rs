@@ -102,6 +102,9 @@ async fn attempt(
         Some(Reply::Refused(Refusal::TooManyResets)) => {
             return refuse(platform, operation, "too_many_resets", now).await;
         }
+        Some(Reply::Refused(Refusal::DoesNotFit(most))) => {
+            return refuse(platform, operation, &super::does_not_fit(most), now).await;
+        }
         None => return refuse(platform, operation, "no_such_user", now).await,
         Some(other) => return Err(PlatformError::malformed(format!("the account answered {other:?}"))),
     };

@@ -4,13 +4,13 @@ use domain::account::{Account, Balance, Command, Reply};
 use domain::identity::AccountId;
 use futures_util::{StreamExt, stream};
 use http::{Request, Response, StatusCode};
-use http_api::{Failure, Problem, json, query_parameter};
+use http_api::{Failure, Problem, Query, json};
 use platform::{Body, Platform};
 use serde_json::{Value, json as object};
 use store::pending_pushes;
 use store::users::{self, User};
 
-const USERS_MAX: i64 = 50;
+const USERS_MAX: usize = 50;
 /// Accounts asked at the same time.
 const AT_ONCE: usize = 6;
 
@@ -19,11 +19,12 @@ const AT_ONCE: usize = 6;
 pub async fn list(platform: &impl Platform, request: &Request<Bytes>) -> Result<Response<Body>, Failure> {
     let caller = session::user(platform, request.headers()).await?;
     let tenant_id = visible_tenant(&caller)?;
-    let limit = limit(request)?;
-    let after = query_parameter(request.uri(), "cursor").unwrap_or_default();
-    let mut users = users::page(platform, tenant_id, &after, limit + 1).await?;
-    let more = users.len() as i64 > limit;
-    users.truncate(usize::try_from(limit).unwrap_or(0));
+    let query = Query::read(request.uri(), &["limit", "cursor"])?;
+    let limit = query.count("limit", USERS_MAX)?.unwrap_or(USERS_MAX);
+    let after = cursor(&query)?.map_or_else(String::new, |last| last.to_string());
+    let mut users = users::page(platform, tenant_id, &after, limit as i64 + 1).await?;
+    let more = users.len() > limit;
+    users.truncate(limit);
     let next_cursor = users.last().filter(|_| more).map(|user| user.id.to_string());
     let questions = users.into_iter().map(|user| async move {
         let balance = balance(platform, user.id).await;
@@ -57,9 +58,9 @@ async fn balance(platform: &impl Platform, account: AccountId) -> Option<Balance
     })
 }
 
-fn limit(request: &Request<Bytes>) -> Result<i64, Problem> {
-    let Some(text) = query_parameter(request.uri(), "limit") else { return Ok(USERS_MAX) };
-    text.parse().ok().filter(|limit| (1..=USERS_MAX).contains(limit)).ok_or_else(|| {
-        Problem::invalid_field("limit", format!("`limit` must be a whole number from 1 to {USERS_MAX}."))
-    })
+/// The last user of the page before.
+fn cursor(query: &Query) -> Result<Option<AccountId>, Problem> {
+    let Some(text) = query.get("cursor") else { return Ok(None) };
+    let wrong = || Problem::invalid_field("cursor", "`cursor` must be the `next_cursor` of an earlier page.");
+    AccountId::parse(text).ok_or_else(wrong).map(Some)
 }

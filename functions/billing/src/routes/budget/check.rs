@@ -12,6 +12,8 @@ use http_api::{Failure, Fields, Problem, json};
 use platform::{Body, Platform};
 use serde_json::{Map, Value};
 
+const FIELDS: &[&str] = &["user_id", "estimated_cost", "hold", "request_id", "model"];
+
 /// `POST /api/check-budget` `{user_id, estimated_cost, hold?, request_id?, model?}`: whether a call of that cost
 /// would be allowed now. 200 with `allowed: true`, or 403 with the limit that stops it, both with the live
 /// figures.
@@ -19,13 +21,14 @@ use serde_json::{Map, Value};
 /// Reserves nothing, unless `hold` is true: then the money is set aside for ten minutes; see [`hold::open`].
 pub async fn check(platform: &impl Platform, request: &Request<Bytes>) -> Result<Response<Body>, Failure> {
     let caller = Caller::of(platform, request, Scope::BudgetRead).await?;
-    let fields = Fields::parse(request.body())?;
+    let fields = Fields::parse(request.body(), FIELDS)?;
     let estimated = fields.required("estimated_cost", fields.optional_euros("estimated_cost")?)?;
     let hold = fields.optional_bool("hold")?.unwrap_or(false);
+    let (own_id, model) = (fields.optional_text("request_id")?, fields.optional_text("model")?);
     let (account, _) = caller.account(platform, fields.text("user_id")?).await?;
     if hold {
         caller.require(Scope::UsageWrite)?;
-        return hold::open(platform, account, &fields, estimated).await;
+        return hold::open(platform, account, own_id, model.unwrap_or_default(), estimated).await;
     }
     let balance = ledger::balance(platform, account).await?;
     let pool = pool_of(platform, &balance).await?;
@@ -156,6 +159,7 @@ mod tests {
             period_opened_at: Timestamp::EPOCH,
             resets_at: Timestamp::EPOCH,
             configuration_version: 1,
+            recalling: false,
         }
     }
 

@@ -3,33 +3,33 @@ use crate::budget_view;
 use crate::caller::no_such_user;
 use crate::ledger;
 use domain::account::{
-    Command, LimitFigures, RESERVE_VALIDITY, Refusal, Release, Reply, Reserve, Reserved, Served,
+    Command, LimitFigures, Moment, RESERVE_VALIDITY, Refusal, Release, Reply, Reserve, Reserved, Served,
 };
 use domain::identity::AccountId;
 use domain::money::NanoEur;
 use domain::price::{Tariff, Usage};
 use http::{Response, StatusCode};
-use http_api::{Failure, Fields, Problem, json};
+use http_api::{Failure, Problem, json};
 use platform::{Body, Platform, PlatformError};
 use store::pending_pushes;
 
-/// A hold is asked for again once: if the account had to be told of its user, or had forgotten the time.
-const TRIES: usize = 2;
+/// A hold is asked for again if the account had to be told of its user, and under the account's time if that is another
+/// than ours, or if it had forgotten ours.
+const TRIES: usize = 4;
 
 /// Sets `estimated` aside, up to all that every level has left. The answer names the hold and when it ends by
 /// itself, without charge; `POST /api/usage/log` with its `hold_id` ends it with what was used.
 ///
-/// A caller's own `request_id` names the hold, so that while it is open a repetition is the same hold, at its
-/// first amount. With `model`, the user must be allowed that model.
+/// A caller's own id names the hold, so that while it is open a repetition is the same hold, at its
+/// first amount. With a `model`, the user must be allowed that model.
 pub async fn open(
     platform: &impl Platform,
     account: AccountId,
-    fields: &Fields,
+    own_id: Option<&str>,
+    model: &str,
     estimated: NanoEur,
 ) -> Result<Response<Body>, Failure> {
-    let own_id = fields.optional_text("request_id")?;
     let hold_id = own_id.map_or_else(|| http_api::new_request_id(platform).to_string(), str::to_owned);
-    let model = fields.optional_text("model")?.unwrap_or_default();
     let opened = match reserve(platform, account, &hold_id, model, estimated).await {
         Ok(Ok(reserved)) => ledger::balance(platform, account).await.map(|balance| (reserved, balance)),
         Ok(Err(refusal)) => return Err(refused(platform, account, &refusal, model, estimated).await),
@@ -92,7 +92,7 @@ async fn reserve(
     model: &str,
     amount: NanoEur,
 ) -> Result<Result<Reserved, Refusal>, Failure> {
-    let mut last = Refusal::TooLate;
+    let mut moment: Option<Moment> = None;
     for _ in 0..TRIES {
         let command = Reserve {
             request_id: ledger::hold(account, hold_id),
@@ -103,7 +103,8 @@ async fn reserve(
             worst_case: Usage::default(),
             input_estimate: Usage::default(),
             tariff: Tariff::default(),
-            valid_until: platform.now().plus(RESERVE_VALIDITY),
+            valid_until: moment
+                .map_or_else(|| platform.now().plus(RESERVE_VALIDITY), |moment| moment.valid_until()),
             clamp: false,
             choices: 1,
             served: Served::default(),
@@ -111,6 +112,7 @@ async fn reserve(
             grant: None,
             amount: Some(amount),
             asked: 0,
+            after_ends: moment.map(|moment| moment.ends),
         };
         match store::ledger::reserve(platform, account, command).await.reply? {
             Reply::Reserved(reserved) => return Ok(Ok(reserved)),
@@ -118,12 +120,15 @@ async fn reserve(
             Reply::Refused(Refusal::InvalidKey) => {
                 pending_pushes::push(platform, account).await?.ok_or_else(no_such_user)?;
             }
-            Reply::Refused(Refusal::TooLate) => last = Refusal::TooLate,
+            Reply::Refused(Refusal::TooLate(of_account)) => moment = Some(of_account),
             Reply::Refused(refusal) => return Ok(Err(refusal)),
             other => return Err(ledger::unexpected(&other)),
         }
     }
-    Ok(Err(last))
+    match moment {
+        Some(moment) => Ok(Err(Refusal::TooLate(moment))),
+        None => Err(PlatformError::unavailable("the account does not take its configuration").into()),
+    }
 }
 
 async fn refused(
@@ -138,9 +143,9 @@ async fn refused(
         Refusal::TenantInactive => tenant_inactive(),
         Refusal::ModelNotAllowed => Problem::model_not_found(model),
         Refusal::Budget(refusal) => exceeded(&refusal.figures, estimated),
-        Refusal::Rate(refusal) => Problem::rate_limited(refusal),
+        Refusal::Rate(refusal) => Problem::rate_limited(refusal, None),
         Refusal::TooManyHolds(max) => Problem::too_many_holds(*max),
-        Refusal::TooLate => hold_ended(),
+        Refusal::TooLate(_) => hold_ended(),
         Refusal::Backlogged => Problem::ledger_unavailable(),
         other => return PlatformError::malformed(format!("a hold was refused: {other:?}")).into(),
     };

@@ -2,7 +2,7 @@ use crate::caller::{Caller, Scope};
 use crate::routes::budget::hold;
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
-use http_api::{Failure, Problem, json, percent_decoded, query_parameter};
+use http_api::{Failure, Fields, Problem, json, path_text};
 use platform::{Body, Platform};
 use serde_json::json as object;
 
@@ -13,12 +13,13 @@ pub async fn release(
     request: &Request<Bytes>,
     hold_id: &str,
 ) -> Result<Response<Body>, Failure> {
-    let caller = Caller::of(platform, request, Scope::UsageWrite).await?;
-    let user_id = query_parameter(request.uri(), "user_id").ok_or_else(|| {
+    let (caller, query) = Caller::asking(platform, request, Scope::UsageWrite, &["user_id"]).await?;
+    Fields::parse_optional(request.body(), &[])?;
+    let user_id = query.get("user_id").ok_or_else(|| {
         Problem::invalid_field("user_id", "Name whose hold it is: the parameter `user_id` is missing.")
     })?;
-    let (account, _) = caller.account(platform, &user_id).await?;
-    let hold_id = percent_decoded(hold_id);
+    let hold_id = path_text(hold_id, "hold_id")?;
+    let (account, _) = caller.account(platform, user_id).await?;
     hold::release(platform, account, &hold_id).await?;
     let body = object!({ "user_id": account.to_string(), "hold_id": hold_id, "released": true });
     Ok(json(StatusCode::OK, &body))

@@ -1,12 +1,13 @@
 use crate::caller::{Caller, Scope, no_such_user, user_closed};
+use crate::ledger;
 use crate::limit_fields::AMOUNT_MAX;
 use bytes::Bytes;
 use domain::money::NanoEur;
 use http::{Request, Response, StatusCode};
-use http_api::{Failure, Fields, Problem, TEXT_MAX, header, json};
+use http_api::{Failure, Fields, Problem, idempotency_key, json};
 use platform::{Body, Platform};
 use serde_json::{Value, json as object};
-use store::operations::{Done, Operation, OperationKind, Performed, perform};
+use store::operations::{Done, Operation, OperationKind, Performed, most_that_fits, perform};
 
 /// `POST /api/users/{id}/adjustments` `{amount, reason, operation_id?}`: corrects the current period, signed
 /// euros: positive charges, negative credits.
@@ -59,7 +60,11 @@ async fn order(
     kind: OperationKind,
 ) -> Result<Response<Body>, Failure> {
     let caller = Caller::of(platform, request, Scope::LedgerWrite).await?;
-    let fields = Fields::parse(request.body())?;
+    let known = match kind {
+        OperationKind::Reset => &["reason", "operation_id"][..],
+        _ => &["amount", "reason", "operation_id"],
+    };
+    let fields = Fields::parse(request.body(), known)?;
     let amount = amount(&fields, kind)?;
     let reason = fields.text("reason")?.to_owned();
     let stated = stated_id(request, &fields)?;
@@ -95,10 +100,7 @@ fn amount(fields: &Fields, kind: OperationKind) -> Result<NanoEur, Problem> {
 
 fn stated_id(request: &Request<Bytes>, fields: &Fields) -> Result<Option<String>, Problem> {
     let of_field = fields.optional_text("operation_id")?;
-    let of_header = header(request.headers(), "idempotency-key");
-    if of_header.is_some_and(|id| id.is_empty() || id.len() > TEXT_MAX) {
-        return Err(fields.refuse("Idempotency-Key", &format!("a text of 1 to {TEXT_MAX} bytes")));
-    }
+    let of_header = idempotency_key(request.headers())?;
     match (of_field, of_header) {
         (Some(field), Some(header)) if field != header => {
             Err(fields.refuse("operation_id", "equal to the header `Idempotency-Key`, or absent"))
@@ -110,7 +112,7 @@ fn stated_id(request: &Request<Bytes>, fields: &Fields) -> Result<Option<String>
 fn answer(operation: &Operation, done: Done, repeated: bool) -> Result<Response<Body>, Failure> {
     let (charged, remaining) = match done {
         Done::TookEffect { charged, remaining } => (charged, remaining),
-        Done::Refused(refusal) => return Err(refused(&refusal).into()),
+        Done::Refused(refusal) => return Err(refused(operation.kind, &refusal).into()),
     };
     let mut body = view(operation);
     body["charged"] = charged.to_string().into();
@@ -131,7 +133,11 @@ fn view(operation: &Operation) -> Value {
     })
 }
 
-fn refused(refusal: &str) -> Problem {
+fn refused(kind: OperationKind, refusal: &str) -> Problem {
+    if let Some(most) = most_that_fits(refusal) {
+        let sign = if kind == OperationKind::Adjustment { ", in this direction" } else { "" };
+        return ledger::does_not_fit("amount", &format!("{most}{sign}"));
+    }
     match refusal {
         "closed" => user_closed(),
         "too_many_resets" => conflict(

@@ -11,6 +11,8 @@ use std::collections::BTreeMap;
 use store::audit_log;
 use store::provider_bills::{self, Amount, LINES_MAX};
 
+const FIELDS: &[&str] = &["provider", "model", "day", "amount_nano_usd", "amount_usd"];
+
 /// `POST /api/provider-bills`, JSON lines `{provider, model, day, amount_nano_usd | amount_usd}`: what a
 /// provider bills for a model (as the provider names it) and a UTC day. `amount_usd` is a decimal text. All
 /// lines or none; an amount replaces the one that was imported before. 200 with the number of `lines` and of
@@ -63,7 +65,7 @@ fn in_line(number: usize, mut problem: Problem) -> Problem {
 }
 
 fn line(line: &[u8]) -> Result<Amount, Problem> {
-    let fields = Fields::parse(line)?;
+    let fields = Fields::parse(line, FIELDS)?;
     let day = fields.text("day")?;
     let day = day_of(day).ok_or_else(|| fields.refuse("day", "a UTC day like \"2027-01-31\""))?;
     let item = Item { day, provider: fields.text("provider")?.into(), model: fields.text("model")?.into() };

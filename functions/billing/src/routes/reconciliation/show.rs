@@ -4,7 +4,7 @@ use bytes::Bytes;
 use domain::reconciliation::{self, Drift, Line};
 use domain::time::Timestamp;
 use http::{Request, Response, StatusCode};
-use http_api::{Failure, Problem, json, query_parameter};
+use http_api::{Failure, Problem, Query, json};
 use platform::{Body, Platform};
 use serde_json::{Value, json as object};
 use store::provider_bills::{self, Range};
@@ -12,6 +12,7 @@ use store::usage_rollups::{self, DAY};
 
 /// Days of one report.
 const DAYS_MAX: u32 = 92;
+const PARAMETERS: &[&str] = &["from", "to", "provider"];
 /// Items of one report and side.
 const ITEMS_MAX: usize = 10_000;
 
@@ -20,16 +21,15 @@ const ITEMS_MAX: usize = 10_000;
 /// the bill less ours, `alert` where it is beyond 0.1 % of the bill. A side that does not know an item is null.
 /// `as_of`: calls of this hour and later may be missing on our side; null: none is. For platform-wide keys.
 pub async fn show(platform: &impl Platform, request: &Request<Bytes>) -> Result<Response<Body>, Failure> {
-    let caller = Caller::of(platform, request, Scope::ReconciliationRead).await?;
+    let (caller, query) = Caller::asking(platform, request, Scope::ReconciliationRead, PARAMETERS).await?;
     caller.check_platform_wide()?;
-    let (from, last) = (day(request, "from")?, day(request, "to")?);
+    let (from, last) = (day(&query, "from")?, day(&query, "to")?);
     let to = last.plus(DAY);
     if from >= to || to.since(from) > DAY * DAYS_MAX {
         let message = format!("`from` must not be after `to`, nor more than {DAYS_MAX} days before it.");
         return Err(Problem::invalid_field("from", message).into());
     }
-    let provider = query_parameter(request.uri(), "provider");
-    let range = Range { from, to, provider: provider.as_deref() };
+    let range = Range { from, to, provider: query.text("provider")? };
     let ours = provider_bills::ours(platform, range, ITEMS_MAX + 1).await?;
     let theirs = provider_bills::theirs(platform, range, ITEMS_MAX + 1).await?;
     if ours.len() > ITEMS_MAX || theirs.len() > ITEMS_MAX {
@@ -49,9 +49,9 @@ pub async fn show(platform: &impl Platform, request: &Request<Bytes>) -> Result<
     Ok(json(StatusCode::OK, &body))
 }
 
-fn day(request: &Request<Bytes>, name: &str) -> Result<Timestamp, Problem> {
+fn day(query: &Query, name: &str) -> Result<Timestamp, Problem> {
     let wrong = || Problem::invalid_field(name, format!("`{name}` must be a UTC day like `2027-01-31`."));
-    query_parameter(request.uri(), name).and_then(|text| day_of(&text)).ok_or_else(wrong)
+    query.get(name).and_then(day_of).ok_or_else(wrong)
 }
 
 fn date(day: Timestamp) -> String {

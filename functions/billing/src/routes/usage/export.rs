@@ -6,7 +6,7 @@ use futures_util::StreamExt;
 use futures_util::stream::{self, LocalBoxStream};
 use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use http::{HeaderValue, Request, Response};
-use http_api::{Failure, Problem, query_parameter};
+use http_api::{Failure, Problem};
 use platform::{Body, Platform, PlatformError, StreamError};
 use store::usage_report::{self, Cursor, Filter, Page, Scope};
 
@@ -14,17 +14,18 @@ use store::usage_report::{self, Cursor, Filter, Page, Scope};
 const PAGE_ROWS: usize = 1_000;
 /// Pages of one export, two questions to the database each: what one request may ask of its host.
 const PAGES_MAX: usize = 450;
+const PARAMETERS: &[&str] = &["format", "user_id", "tenant_id", "from", "to", "model", "kind", "tag"];
 
 /// `GET /api/usage/export?format=csv` and the filters of `GET /api/usage`: all its rows as CSV, newest first.
 /// The database is read while the caller reads. An export that fails midway, or is longer than [`PAGES_MAX`]
 /// pages, breaks off without its end, so that nobody takes a part for the whole.
 pub async fn export(platform: &impl Platform, request: &Request<Bytes>) -> Result<Response<Body>, Failure> {
-    let caller = Caller::of(platform, request, KeyScope::UsageRead).await?;
-    if query_parameter(request.uri(), "format").is_some_and(|format| format != "csv") {
+    let (caller, query) = Caller::asking(platform, request, KeyScope::UsageRead, PARAMETERS).await?;
+    if query.get("format").is_some_and(|format| format != "csv") {
         return Err(Problem::invalid_field("format", "`format` must be `csv`.").into());
     }
-    let filter = usage_filter::filter(request)?;
-    let scope = usage_filter::scope(platform, &caller, request).await?;
+    let filter = usage_filter::filter(&query)?;
+    let scope = usage_filter::scope(platform, &caller, &query).await?;
     let first = usage_report::page(platform, &scope, &filter, None, PAGE_ROWS).await?;
     let next = Next::Read(first);
     let export = Export { platform: platform.clone(), scope, filter, next, pages: 0 };

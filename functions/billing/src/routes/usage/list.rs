@@ -3,24 +3,30 @@ use crate::{usage_filter, usage_view};
 use bytes::Bytes;
 use domain::account::RowKind;
 use http::{Request, Response, StatusCode};
-use http_api::{Failure, json};
+use http_api::{Failure, Query, json};
 use platform::{Body, Platform};
 use serde_json::{Value, json as object};
+use store::usage_arrivals::{self, Arrivals};
 use store::usage_report::{self, Cursor, Filter, Scope, UsageEntry};
 use store::usage_totals::{self, Range, Totals};
 
 const ROWS_DEFAULT: usize = 50;
 const ROWS_MAX: usize = 200;
+const PARAMETERS: &[&str] =
+    &["user_id", "tenant_id", "from", "to", "model", "kind", "tag", "limit", "cursor", "after"];
 
 /// `GET /api/usage?user_id=&tenant_id=&from=&to=&model=&kind=&tag=&limit=&cursor=`: rows newest first. A page
 /// that is followed by another names its `next_cursor`; the first page has the `totals` of all. They come from
-/// roll-ups, which know no tags: with `tag` they are null.
+/// roll-ups, which know no tags: with `tag` they are null. With `after` see [`arrivals`].
 pub async fn list(platform: &impl Platform, request: &Request<Bytes>) -> Result<Response<Body>, Failure> {
-    let caller = Caller::of(platform, request, KeyScope::UsageRead).await?;
-    let limit = usage_filter::limit(request, ROWS_DEFAULT, ROWS_MAX)?;
-    let cursor = usage_filter::cursor(request, Cursor::parse)?;
-    let filter = usage_filter::filter(request)?;
-    let scope = usage_filter::scope(platform, &caller, request).await?;
+    let (caller, query) = Caller::asking(platform, request, KeyScope::UsageRead, PARAMETERS).await?;
+    if let Some(after) = usage_filter::after(&query)? {
+        return arrivals(platform, &caller, &query, after).await;
+    }
+    let limit = query.count("limit", ROWS_MAX)?.unwrap_or(ROWS_DEFAULT);
+    let cursor = usage_filter::cursor(&query, Cursor::parse)?;
+    let filter = usage_filter::filter(&query)?;
+    let scope = usage_filter::scope(platform, &caller, &query).await?;
     let page = usage_report::page(platform, &scope, &filter, cursor.as_ref(), limit).await?;
     let totals = match (&cursor, &filter.tag) {
         (None, None) => Some(totals(platform, &scope, &filter).await?),
@@ -30,6 +36,27 @@ pub async fn list(platform: &impl Platform, request: &Request<Bytes>) -> Result<
         "rows": page.rows.iter().map(view).collect::<Vec<_>>(),
         "next_cursor": page.next.map(|next| next.to_string()),
         "totals": totals.map(|totals| totals_view(&totals)),
+    });
+    Ok(json(StatusCode::OK, &body))
+}
+
+/// `GET /api/usage?after=` and the filters and `limit` above: rows in the order in which they arrived, from after the
+/// place that an earlier answer called `next_after`, or from the first, which is 0. `more` says whether to ask again
+/// at once. No row is missed, however late it arrives, and none comes twice.
+async fn arrivals(
+    platform: &impl Platform,
+    caller: &Caller,
+    query: &Query,
+    after: u64,
+) -> Result<Response<Body>, Failure> {
+    let limit = query.count("limit", ROWS_MAX)?.unwrap_or(ROWS_DEFAULT);
+    let filter = usage_filter::filter(query)?;
+    let whose = usage_filter::whose(platform, caller, query).await?;
+    let Arrivals { rows, next, more } = usage_arrivals::page(platform, &whose, &filter, after, limit).await?;
+    let body = object!({
+        "rows": rows.iter().map(view).collect::<Vec<_>>(),
+        "next_after": next.to_string(),
+        "more": more,
     });
     Ok(json(StatusCode::OK, &body))
 }

@@ -7,6 +7,7 @@ use domain::identity::{AccountId, RequestId};
 use domain::money::NanoEur;
 use domain::price::{PriceError, Tariff, Usage};
 use domain::routing::{RoutingSnapshot, Target};
+use domain::time::Timestamp;
 use http::{Request, Response, StatusCode};
 use http_api::{Failure, Fields, Problem, json};
 use platform::{Body, Platform};
@@ -15,12 +16,27 @@ use store::{routing_snapshots, usage_report};
 
 /// Tags of one report.
 const TAGS_MAX: usize = 16;
+const FIELDS: &[&str] = &[
+    "request_id",
+    "user_id",
+    "model",
+    "tokens_input",
+    "tokens_output",
+    "tokens_cached",
+    "tokens_reasoning",
+    "provider",
+    "cost",
+    "tags",
+    "timestamp",
+    "hold_id",
+];
 
 /// `POST /api/usage/log` `{request_id, user_id, model, tokens_input, tokens_output, tokens_cached?,
 /// tokens_reasoning?, provider?, cost?, tags?, timestamp?, hold_id?}`: usage that happened elsewhere, charged in
 /// full through the ledger, once per `request_id` and user. A `hold_id` of `check-budget` ends in the same step.
 ///
-/// `tokens_input` includes the cached ones, `tokens_output` the reasoning. Without `cost` (euros) the
+/// `tokens_input` includes the cached ones, `tokens_output` the reasoning; both may be absent where `cost` (euros) is
+/// stated. Without it the
 /// tenant's price list decides; a model or unit without a price is refused, never free. 200, also when
 /// repeated: then with `repeated: true` and the first cost.
 ///
@@ -31,55 +47,83 @@ const TAGS_MAX: usize = 16;
 /// that.
 pub async fn log(platform: &impl Platform, request: &Request<Bytes>) -> Result<Response<Body>, Failure> {
     let caller = Caller::of(platform, request, Scope::UsageWrite).await?;
-    let fields = Fields::parse(request.body())?;
-    let user_id = fields.text("user_id")?;
-    let foreign_id = fields.text("request_id")?;
-    let usage = usage(&fields)?;
-    check_age(platform, &fields)?;
-    let (account, tenant_id) = caller.account(platform, user_id).await?;
-    let operation_id = RequestId::of_foreign(&format!("{account}/usage-log"), foreign_id);
+    let fields = Fields::parse(request.body(), FIELDS)?;
+    let stated = Stated::read(&fields, platform.now())?;
+    let (account, tenant_id) = caller.account(platform, stated.user_id).await?;
+    let operation_id = RequestId::of_foreign(&format!("{account}/usage-log"), stated.request_id);
     if let Some(cost) = logged_before(platform, account, operation_id).await? {
         let remaining = ledger::balance(platform, account).await?.remaining;
         let settled = Settled { charged: cost, overrun: NanoEur::ZERO, remaining };
-        return Ok(answer(account, foreign_id, &settled, true));
+        return Ok(answer(account, stated.request_id, &settled, true));
     }
-    let (tariff, served) = priced(platform, &fields, &tenant_id, &usage).await?;
+    let (tariff, served) = priced(platform, &fields, &tenant_id, &stated).await?;
     let command = Report {
         operation_id,
-        model: fields.text("model")?.to_owned(),
-        usage,
-        cost: stated_cost(&fields)?,
+        model: stated.model.to_owned(),
+        usage: stated.usage,
+        cost: stated.cost,
         tariff,
         served,
-        tags: tags(&fields)?,
-        foreign_id: foreign_id.to_owned(),
-        hold: fields.optional_text("hold_id")?.map(|hold_id| ledger::hold(account, hold_id)),
+        tags: stated.tags,
+        foreign_id: stated.request_id.to_owned(),
+        hold: stated.hold_id.map(|hold_id| ledger::hold(account, hold_id)),
     };
     match ledger::ask(platform, account, Command::Report(Box::new(command))).await? {
-        Reply::Settled(settled) => Ok(answer(account, foreign_id, &settled, false)),
-        Reply::Repeated(settled) => Ok(answer(account, foreign_id, &settled, true)),
+        Reply::Settled(settled) => Ok(answer(account, stated.request_id, &settled, false)),
+        Reply::Repeated(settled) => Ok(answer(account, stated.request_id, &settled, true)),
         Reply::Refused(Refusal::Closed) => Err(user_closed().into()),
-        Reply::Refused(Refusal::Unpriced) => Err(Problem::unpriced_model(fields.text("model")?).into()),
+        Reply::Refused(Refusal::DoesNotFit(most)) => {
+            let param = if stated.cost.is_some() { "cost" } else { "tokens_output" };
+            Err(ledger::does_not_fit(param, &most.to_string()).into())
+        }
+        Reply::Refused(Refusal::Unpriced) => Err(Problem::unpriced_model(stated.model).into()),
         other => Err(ledger::unexpected(&other)),
     }
 }
 
-/// Neither negative nor absurd.
-fn stated_cost(fields: &Fields) -> Result<Option<NanoEur>, Problem> {
-    fields.euros_within("cost", NanoEur::ZERO, AMOUNT_MAX)
+/// The report as its sender states it: read as a whole before anything is asked, so that its id stays free until all of
+/// it can be taken as meant.
+struct Stated<'a> {
+    user_id: &'a str,
+    request_id: &'a str,
+    model: &'a str,
+    usage: Usage,
+    /// Neither negative nor absurd.
+    cost: Option<NanoEur>,
+    provider: Option<&'a str>,
+    tags: Vec<String>,
+    hold_id: Option<&'a str>,
 }
 
-/// Each token in exactly one field.
-fn usage(fields: &Fields) -> Result<Usage, Problem> {
-    let count = |name| -> Result<u64, Problem> {
-        let count = fields.optional_integer(name, 0..=Usage::UNITS_MAX as i64)?;
-        Ok(count.unwrap_or(0).unsigned_abs())
-    };
-    for name in ["tokens_input", "tokens_output"] {
-        fields.required(name, fields.has(name).then_some(()))?;
+impl<'a> Stated<'a> {
+    fn read(fields: &'a Fields, now: Timestamp) -> Result<Self, Problem> {
+        check_age(fields, now)?;
+        let cost = fields.euros_within("cost", NanoEur::ZERO, AMOUNT_MAX)?;
+        Ok(Self {
+            user_id: fields.text("user_id")?,
+            request_id: fields.text("request_id")?,
+            model: fields.text("model")?,
+            usage: usage(fields, cost.is_some())?,
+            cost,
+            provider: fields.optional_text("provider")?,
+            tags: tags(fields)?,
+            hold_id: fields.optional_text("hold_id")?,
+        })
     }
-    let (input, cached) = (count("tokens_input")?, count("tokens_cached")?);
-    let (output, reasoning) = (count("tokens_output")?, count("tokens_reasoning")?);
+}
+
+/// Each token in exactly one field. Without tokens there is no report, unless its cost is stated.
+fn usage(fields: &Fields, cost_is_stated: bool) -> Result<Usage, Problem> {
+    let count = |name| -> Result<Option<u64>, Problem> {
+        let count = fields.optional_integer(name, 0..=Usage::UNITS_MAX as i64)?;
+        Ok(count.map(i64::unsigned_abs))
+    };
+    let whole = |name| {
+        let absent = cost_is_stated.then_some(0);
+        fields.required(name, count(name)?.or(absent))
+    };
+    let (input, cached) = (whole("tokens_input")?, count("tokens_cached")?.unwrap_or(0));
+    let (output, reasoning) = (whole("tokens_output")?, count("tokens_reasoning")?.unwrap_or(0));
     let part = |whole: u64, part, name, of| {
         whole
             .checked_sub(part)
@@ -95,8 +139,8 @@ fn usage(fields: &Fields) -> Result<Usage, Problem> {
 }
 
 /// Ids are remembered for two periods only; an older report could be a repetition that nobody recognises.
-fn check_age(platform: &impl Platform, fields: &Fields) -> Result<(), Problem> {
-    let oldest = platform.now().minus(OPERATION_MEMORY);
+fn check_age(fields: &Fields, now: Timestamp) -> Result<(), Problem> {
+    let oldest = now.minus(OPERATION_MEMORY);
     if fields.optional_instant("timestamp")?.is_some_and(|at| at < oldest) {
         return Err(Problem::bad_request(
             "too_old",
@@ -122,11 +166,10 @@ async fn priced(
     platform: &impl Platform,
     fields: &Fields,
     tenant_id: &str,
-    usage: &Usage,
+    stated: &Stated<'_>,
 ) -> Result<(Tariff, Served), Failure> {
-    let model = fields.text("model")?;
-    let provider = fields.optional_text("provider")?;
-    if stated_cost(fields)?.is_some() {
+    let Stated { model, provider, usage, cost, .. } = *stated;
+    if cost.is_some() {
         let provider = provider.unwrap_or_default().to_owned();
         return Ok((Tariff::default(), Served { provider, ..Served::default() }));
     }
@@ -135,7 +178,7 @@ async fn priced(
     let target = target(&snapshot, provider)
         .ok_or_else(|| fields.refuse("provider", "a provider that serves this model, or absent"))?;
     let tariff = snapshot.tariff(target);
-    match tariff.price(usage) {
+    match tariff.price(&usage) {
         Ok(_) => {}
         Err(PriceError::Unknown(_)) => return Err(Problem::unpriced_model(model).into()),
         Err(PriceError::Money(error)) => {
@@ -190,7 +233,7 @@ mod tests {
     use super::*;
 
     fn read(json: &str) -> Result<Usage, Problem> {
-        usage(&Fields::parse(json.as_bytes()).unwrap())
+        usage(&Fields::parse(json.as_bytes(), FIELDS).unwrap(), false)
     }
 
     #[test]
@@ -210,6 +253,8 @@ mod tests {
         for (json, param) in [
             (r#"{"tokens_output": 1}"#, "tokens_input"),
             (r#"{"tokens_input": 1}"#, "tokens_output"),
+            (r#"{"tokens_input": null, "tokens_output": null}"#, "tokens_input"),
+            (r#"{"tokens_input": 1, "tokens_output": null}"#, "tokens_output"),
             (r#"{"tokens_input": -1, "tokens_output": 1}"#, "tokens_input"),
             (r#"{"tokens_input": "1", "tokens_output": 1}"#, "tokens_input"),
             (r#"{"tokens_input": 1, "tokens_output": 1e30}"#, "tokens_output"),
@@ -218,5 +263,12 @@ mod tests {
         ] {
             assert_eq!(read(json).unwrap_err().param.as_deref(), Some(param), "{json}");
         }
+    }
+
+    #[test]
+    fn a_report_states_tokens_or_a_cost() {
+        let fields = Fields::parse(br#"{"tokens_output": 5.0}"#, FIELDS).unwrap();
+        assert_eq!(usage(&fields, true).unwrap(), Usage { output: 5, ..Usage::default() });
+        assert_eq!(usage(&fields, false).unwrap_err().param.as_deref(), Some("tokens_input"));
     }
 }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use core::time::Duration;
 use domain::time::Timestamp;
 use http::{Request, Response, StatusCode};
-use http_api::{Failure, Problem, json, query_parameter};
+use http_api::{Failure, Problem, Query, json};
 use platform::{Body, Platform};
 use serde_json::{Value, json as object};
 use store::usage_retention::DAYS_MIN;
@@ -13,6 +13,7 @@ use store::usage_summary::{self, Group, Period, Point, PointCursor, Question};
 
 const POINTS_DEFAULT: usize = 200;
 const POINTS_MAX: usize = 1_000;
+const PARAMETERS: &[&str] = &["by", "group", "user_id", "tenant_id", "from", "to", "limit", "cursor"];
 /// Periods of one question.
 const DAYS_MAX: u32 = 400;
 const HOURS_MAX: u32 = 744;
@@ -22,14 +23,14 @@ const HOURS_MAX: u32 = 744;
 /// the last 30 days, or 24 hours. Hours are kept for [`DAYS_MIN`] days at least, so older ones are refused.
 /// `as_of`: rows of this hour and later may be missing; null: none that arrived is.
 pub async fn summary(platform: &impl Platform, request: &Request<Bytes>) -> Result<Response<Body>, Failure> {
-    let caller = Caller::of(platform, request, KeyScope::UsageRead).await?;
-    let (by, period) = word(request, "by", [("day", Period::Day), ("hour", Period::Hour)])?;
+    let (caller, query) = Caller::asking(platform, request, KeyScope::UsageRead, PARAMETERS).await?;
+    let (by, period) = word(&query, "by", [("day", Period::Day), ("hour", Period::Hour)])?;
     let groups = [("model", Group::Model), ("user", Group::User), ("provider", Group::Provider)];
-    let (group_name, group) = word(request, "group", groups)?;
-    let limit = usage_filter::limit(request, POINTS_DEFAULT, POINTS_MAX)?;
-    let cursor = usage_filter::cursor(request, PointCursor::parse)?;
-    let (from, to) = range(request, period, platform.now())?;
-    let scope = usage_filter::scope(platform, &caller, request).await?;
+    let (group_name, group) = word(&query, "group", groups)?;
+    let limit = query.count("limit", POINTS_MAX)?.unwrap_or(POINTS_DEFAULT);
+    let cursor = usage_filter::cursor(&query, PointCursor::parse)?;
+    let (from, to) = range(&query, period, platform.now())?;
+    let scope = usage_filter::scope(platform, &caller, &query).await?;
     let question = Question { scope: &scope, period, group, from, to };
     let mut points = usage_summary::page(platform, question, cursor.as_ref(), limit as i64 + 1).await?;
     let more = points.len() > limit;
@@ -56,31 +57,26 @@ fn view(point: &Point) -> Value {
 
 /// One of a few words, the first if absent.
 fn word<T: Copy, const N: usize>(
-    request: &Request<Bytes>,
+    query: &Query,
     name: &str,
     words: [(&'static str, T); N],
 ) -> Result<(&'static str, T), Problem> {
-    let asked = query_parameter(request.uri(), name);
-    let asked = asked.as_deref().unwrap_or(words[0].0);
+    let asked = query.get(name).unwrap_or(words[0].0);
     words.into_iter().find(|(word, _)| *word == asked).ok_or_else(|| {
         let words = words.map(|(word, _)| word).join("`, `");
         Problem::invalid_field(name, format!("`{name}` must be one of `{words}`."))
     })
 }
 
-fn range(
-    request: &Request<Bytes>,
-    period: Period,
-    now: Timestamp,
-) -> Result<(Timestamp, Timestamp), Problem> {
+fn range(query: &Query, period: Period, now: Timestamp) -> Result<(Timestamp, Timestamp), Problem> {
     type Start = fn(Timestamp) -> Timestamp;
     let (length, start_of, max, default): (Duration, Start, u32, u32) = match period {
         Period::Hour => (HOUR, hour_of, HOURS_MAX, 24),
         Period::Day => (DAY, day_of, DAYS_MAX, 30),
     };
     let end_of = |at: Timestamp| if start_of(at) == at { at } else { start_of(at).plus(length) };
-    let to = end_of(usage_filter::instant(request, "to")?.unwrap_or(now));
-    let from = usage_filter::instant(request, "from")?.map_or_else(|| to.minus(length * default), start_of);
+    let to = end_of(query.instant("to")?.unwrap_or(now));
+    let from = query.instant("from")?.map_or_else(|| to.minus(length * default), start_of);
     usage_filter::check_order(from, to)?;
     if to.since(from) > length * max {
         let message = format!("`from` must not be more than {max} of these periods before `to`.");

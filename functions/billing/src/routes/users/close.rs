@@ -2,7 +2,7 @@ use crate::caller::{Caller, Scope};
 use crate::ledger::{self, Pushed};
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
-use http_api::Failure;
+use http_api::{Failure, Fields};
 use platform::{Body, Platform};
 use serde_json::json as object;
 use store::{audit_log, pending_pushes, users};
@@ -16,6 +16,7 @@ pub async fn close(
     user_id: &str,
 ) -> Result<Response<Body>, Failure> {
     let caller = Caller::of(platform, request, Scope::UsersWrite).await?;
+    Fields::parse_optional(request.body(), &[])?;
     let (account, _) = caller.account(platform, user_id).await?;
     if !users::is_closed(platform, account).await? {
         let now = platform.now();
@@ -29,7 +30,7 @@ pub async fn close(
         statements.extend([pending_pushes::add(account, now), audit_log::insert(&audit, now)]);
         platform.commit(statements).await?;
     }
-    let pushed = ledger::push(platform, account).await;
+    let pushed = ledger::tell(platform, account).await?;
     let mut body = object!({ "user_id": account.to_string(), "closed": true });
     if let Pushed::Acknowledged(balance) = &pushed {
         body["open_holds"] = balance.open_holds.into();

@@ -1,7 +1,7 @@
 use crate::caller::{Caller, Scope};
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
-use http_api::{Failure, Problem, json};
+use http_api::{Failure, Fields, Problem, json};
 use platform::{Body, Platform};
 use serde_json::json as object;
 use store::{audit_log, webhook_endpoints};
@@ -14,7 +14,8 @@ pub async fn delete(
     tenant_id: &str,
     webhook_id: &str,
 ) -> Result<Response<Body>, Failure> {
-    let caller = Caller::of(platform, request, Scope::TenantsWrite).await?;
+    let caller = Caller::of(platform, request, Scope::WebhooksWrite).await?;
+    Fields::parse_optional(request.body(), &[])?;
     let tenant = caller.tenant(platform, tenant_id).await?;
     let endpoints = webhook_endpoints::of_tenant(platform, &tenant.id).await?;
     if endpoints.iter().all(|endpoint| endpoint.id != webhook_id) {

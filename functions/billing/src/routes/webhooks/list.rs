@@ -13,7 +13,7 @@ pub async fn list(
     request: &Request<Bytes>,
     tenant_id: &str,
 ) -> Result<Response<Body>, Failure> {
-    let caller = Caller::of(platform, request, Scope::TenantsWrite).await?;
+    let caller = Caller::of(platform, request, Scope::WebhooksWrite).await?;
     let tenant = caller.tenant(platform, tenant_id).await?;
     let endpoints = webhook_endpoints::of_tenant(platform, &tenant.id).await?;
     let webhooks: Vec<_> = endpoints.iter().map(view).collect();

@@ -6,11 +6,12 @@ use crate::directory::{self, Route};
 use crate::ledger::{self, Admission, Demand};
 use crate::{relay, upstream};
 use bytes::Bytes;
+use core::cell::Cell;
 use domain::account::Reserved;
 use domain::identity::RequestId;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
-use http_api::{BODY_BYTES_MAX, Problem, header, json_bytes, rate_limit_headers};
+use http_api::{BODY_BYTES_MAX, Problem, comma_free_header, json_bytes, list_header, rate_limit_headers};
 use llm_formats::openai_chat::{ChatRequest, RequestError, StreamOptions, read_completion};
 use platform::{Body, Platform};
 use std::rc::Rc;
@@ -28,16 +29,15 @@ const BYTES_PER_TOKEN: u64 = 4;
 pub async fn create<P: Platform>(
     platform: &P,
     request: &Request<Bytes>,
-    request_id: RequestId,
+    request_id: &Cell<RequestId>,
 ) -> Result<Response<Body>, Problem> {
     let caller = Caller::from_headers(platform, request.headers()).await?;
-    if request.body().len() > BODY_BYTES_MAX {
-        return Err(Problem::body_too_large(BODY_BYTES_MAX));
-    }
+    http_api::check_body(request, BODY_BYTES_MAX)?;
     let chat = ChatRequest::scan(request.body()).map_err(unusable)?;
     let (route, mut call, reserved) = admit(platform, &caller, &chat, request.headers(), request_id).await?;
     let ceiling = reserved.output_ceiling / chat.choices;
-    let sent = upstream::send(platform, &route, &chat, ceiling, &format!("chatcmpl-{request_id}")).await;
+    let id = format!("chatcmpl-{}", call.request_id());
+    let sent = upstream::send(platform, &route, &chat, ceiling, &id).await;
     let answer = match sent {
         Ok(answer) => answer,
         Err(problem) => {
@@ -63,8 +63,8 @@ pub async fn create<P: Platform>(
     }
 }
 
-/// Times that an account is asked to admit a call: it may know newer prices, and one that ends hundreds of calls a second
-/// takes what waited for its turn for too old.
+/// Times that an account is asked to admit a call: it may know newer prices, count with another time than this host, and,
+/// if it ends hundreds of calls a second, take what waited for its turn for too old.
 const ADMIT_TRIES: usize = 8;
 
 /// The route, the open call and what was reserved for it. Asks again if the routing or the time is out of date.
@@ -73,8 +73,9 @@ async fn admit<P: Platform>(
     caller: &Caller,
     chat: &ChatRequest,
     headers: &HeaderMap,
-    request_id: RequestId,
+    request_id: &Cell<RequestId>,
 ) -> Result<(Rc<Route>, OpenCall<P>, Reserved), Problem> {
+    let mut moment = None;
     for _ in 0..ADMIT_TRIES {
         let Some(route) = directory::route(platform, caller.account, &chat.model).await? else {
             // Only who has a good key learns which models there are.
@@ -88,10 +89,13 @@ async fn admit<P: Platform>(
                 return Err(problem);
             }
         };
-        match ledger::reserve(platform, caller, &route, &demand, request_id).await? {
+        match ledger::reserve(platform, caller, &route, &demand, request_id.get(), moment).await? {
             Admission::Open(call, reserved) => return Ok((route, *call, reserved)),
             Admission::Stale => directory::forget(caller.account, &chat.model),
-            Admission::TooLate => {}
+            Admission::TooLate(of_account) => {
+                moment = Some(of_account);
+                request_id.set(http_api::new_request_id(platform));
+            }
         }
     }
     Err(Problem::ledger_unavailable())
@@ -117,15 +121,31 @@ fn demand(chat: &ChatRequest, route: &Route, headers: &HeaderMap) -> Result<Dema
         input_estimate: chat.content_bytes.div_ceil(BYTES_PER_TOKEN).max(1),
         output_tokens_max,
         choices: chat.choices,
-        clamp: header(headers, CLAMP_HEADER).is_some_and(|value| value.eq_ignore_ascii_case("allow")),
-        tags: tags(headers),
+        clamp: clamp(headers)?,
+        tags: tags(headers)?,
     })
 }
 
-fn tags(headers: &HeaderMap) -> Vec<String> {
-    let list = header(headers, TAGS_HEADER).unwrap_or_default();
-    let fits = |tag: &&str| !tag.is_empty() && tag.len() <= TAG_BYTES_MAX;
-    list.split(',').map(str::trim).filter(fits).take(TAGS_MAX).map(str::to_owned).collect()
+fn clamp(headers: &HeaderMap) -> Result<bool, Problem> {
+    match comma_free_header(headers, CLAMP_HEADER)? {
+        None => Ok(false),
+        Some(value) if value.eq_ignore_ascii_case("allow") => Ok(true),
+        Some(_) => {
+            let message = format!("The header `{CLAMP_HEADER}` must be `allow`, or left out.");
+            Err(Problem::invalid_field(CLAMP_HEADER, message))
+        }
+    }
+}
+
+fn tags(headers: &HeaderMap) -> Result<Vec<String>, Problem> {
+    let tags = list_header(headers, TAGS_HEADER)?;
+    if tags.len() > TAGS_MAX || tags.iter().any(|tag| tag.len() > TAG_BYTES_MAX) {
+        let message = format!(
+            "The header `{TAGS_HEADER}` must be at most {TAGS_MAX} tags, separated by commas, of at most {TAG_BYTES_MAX} bytes each."
+        );
+        return Err(Problem::invalid_field(TAGS_HEADER, message));
+    }
+    Ok(tags.into_iter().map(str::to_owned).collect())
 }
 
 async fn whole<P: Platform>(

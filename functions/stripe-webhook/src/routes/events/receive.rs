@@ -48,10 +48,12 @@ async fn verify(platform: &impl Platform, request: &Request<Bytes>) -> Result<()
     if secrets.is_empty() {
         return Err(PlatformError::not_configured(SECRETS).into());
     }
-    let header = http_api::header(request.headers(), "stripe-signature").ok_or(SignatureError::Malformed);
+    let header = http_api::header(request.headers(), "stripe-signature")?.ok_or(SignatureError::Malformed);
     header
         .and_then(|header| stripe_signature::verify(header, request.body(), &secrets, platform.now()))
-        .map_err(|error| Problem::bad_request("invalid_signature", sentence(&error)).into())
+        .map_err(|error| {
+            Problem::bad_request("invalid_signature", sentence(&error)).about("stripe-signature").into()
+        })
 }
 
 fn sentence(error: &SignatureError) -> String {

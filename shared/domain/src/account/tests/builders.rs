@@ -140,6 +140,7 @@ pub fn reserve(id: u64, input: u64, output: u64) -> Reserve {
         grant: None,
         amount: None,
         asked: 0,
+        after_ends: None,
     }
 }
 
@@ -202,6 +203,15 @@ pub fn refusal(reply: Reply) -> Refusal {
     match reply {
         Reply::Refused(refusal) => refusal,
         other => panic!("not refused: {other:?}"),
+    }
+}
+
+/// What the account says of its own time.
+#[track_caller]
+pub fn too_late(reply: Reply) -> Moment {
+    match refusal(reply) {
+        Refusal::TooLate(moment) => moment,
+        other => panic!("another refusal: {other:?}"),
     }
 }
 

@@ -15,7 +15,7 @@ fn an_account_that_was_never_configured_stores_nothing() {
         adjust(1, 1).into(),
         refund(1, 1).into(),
         reset(1).into(),
-        Command::GiveBack,
+        Command::GiveBack(0),
         Command::Inspect,
         Command::Wake,
         Command::Authorize(key_hash("any")),

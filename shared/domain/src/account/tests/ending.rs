@@ -1,7 +1,7 @@
 //! How a hold ends: at what was used, never above the hold, once.
 
 use super::builders::*;
-use crate::account::{ENDED_MAX, HOLD_TTL, HOLD_TTL_MAX, Refusal, Reply, RowKind, Served, Settle};
+use crate::account::{ENDED_MAX, HOLD_TTL, HOLD_TTL_MAX, Reply, RowKind, Served, Settle};
 use crate::price::Usage;
 use core::time::Duration;
 
@@ -145,9 +145,9 @@ fn p04_a_busy_account_forgets_ended_calls_only_by_refusing_their_time() {
     }
     assert_eq!(ledger.state.head.ended.len(), ENDED_MAX);
     for call in 1..=CALLS {
-        assert_eq!(refusal(ledger.apply(reserve_at(issued(call), call, 1, 1))), Refusal::TooLate, "{call}");
+        too_late(ledger.apply(reserve_at(issued(call), call, 1, 1)));
     }
     // What was refused as too old may be asked again under a later time.
-    assert_eq!(refusal(ledger.apply(reserve_at(issued(5), 200, 1, 1))), Refusal::TooLate);
+    too_late(ledger.apply(reserve_at(issued(5), 200, 1, 1)));
     reserved(ledger.apply(reserve_at(START.plus(SECOND), 200, 1, 1)));
 }

@@ -105,6 +105,10 @@ fn grant() -> impl Strategy<Value = Grant> {
             short: short.map(|available| Short { available, ..Short::default() }),
             permits: Some(Permits { sequence, until: period_ends_at, requests, tokens }),
             rate: None,
+            limits: RateLimits {
+                requests_per_minute: None,
+                tokens_per_minute: (tokens % 2 == 0).then_some(tokens),
+            },
         },
     )
 }
@@ -153,7 +157,7 @@ fn command() -> impl Strategy<Value = Command> {
         1 => (30u64..40, money()).prop_map(|(id, amount)| Adjust { amount, ..adjust(id, 0) }.into()),
         1 => (40u64..50, money()).prop_map(|(id, amount)| Refund { amount, ..refund(id, 0) }.into()),
         1 => (50u64..60).prop_map(|id| reset(id).into()),
-        1 => prop::sample::select(vec![Command::Wake, Command::Inspect, Command::GiveBack]),
+        1 => prop::sample::select(vec![Command::Wake, Command::Inspect, Command::GiveBack(0)]),
     ]
 }
 

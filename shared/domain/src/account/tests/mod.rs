@@ -3,6 +3,7 @@
 mod admission;
 mod after_the_fact;
 mod builders;
+mod clocks;
 mod configuration;
 mod ending;
 mod fuzz;
@@ -11,6 +12,10 @@ mod late;
 mod levels;
 mod limits;
 mod money;
+mod notices;
 mod periods;
+mod pockets;
+mod promises;
+mod range;
 mod repeats;
 mod totals;

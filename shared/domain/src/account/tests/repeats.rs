@@ -1,7 +1,7 @@
 //! Each command takes effect at most once, however often and in whatever order it arrives.
 
 use super::builders::*;
-use crate::account::{Command, HOLD_TTL, OPERATION_MEMORY, Refusal, Reply};
+use crate::account::{Command, HOLD_TTL, OPERATION_MEMORY, Reply};
 use proptest::prelude::*;
 use proptest::sample::Index;
 
@@ -17,9 +17,9 @@ fn p04_a_repeated_reserve_answers_with_the_same_hold() {
 fn p04_an_old_reserve_is_refused() {
     let mut ledger = Ledger::with_budget(1_000);
     ledger.later(10 * SECOND);
-    assert_eq!(refusal(ledger.apply(reserve(1, 1, 1))), Refusal::TooLate);
+    too_late(ledger.apply(reserve(1, 1, 1)));
     ledger.later(DAY);
-    assert_eq!(refusal(ledger.apply(reserve(1, 1, 1))), Refusal::TooLate);
+    too_late(ledger.apply(reserve(1, 1, 1)));
 }
 
 #[test]
@@ -27,17 +27,17 @@ fn p04_a_reserve_of_an_ended_call_is_refused() {
     let mut ledger = Ledger::with_budget(1_000);
     reserved(ledger.apply(reserve(1, 1, 1)));
     ledger.apply(settle(1, 1, 1));
-    assert_eq!(refusal(ledger.apply(reserve(1, 1, 1))), Refusal::TooLate);
+    too_late(ledger.apply(reserve(1, 1, 1)));
     reserved(ledger.apply(reserve(2, 1, 1)));
     ledger.later(HOLD_TTL).apply(Command::Wake);
-    assert_eq!(refusal(ledger.apply(reserve(2, 1, 1))), Refusal::TooLate);
+    too_late(ledger.apply(reserve(2, 1, 1)));
 }
 
 #[test]
 fn p04_a_release_that_overtakes_its_reserve_stops_it() {
     let mut ledger = Ledger::with_budget(1_000);
     assert_eq!(charged(&ledger.apply(release(1))), 0);
-    assert_eq!(refusal(ledger.apply(reserve(1, 1, 1))), Refusal::TooLate);
+    too_late(ledger.apply(reserve(1, 1, 1)));
     assert_eq!(ledger.money(), (0, 0, 1_000));
 }
 

@@ -38,12 +38,12 @@ fn what_one_account_does_not_need_another_gets() {
 fn an_account_that_has_just_given_back_changes_nothing_when_it_is_asked_again() {
     let mut tenant = Tenant::with_budget(2, 1_000);
     tenant.call(0, 900).unwrap();
-    let account::Reply::GivesBack(first) = tenant.tell(0, account::Command::GiveBack) else {
+    let account::Reply::GivesBack(first) = tenant.tell(0, account::Command::GiveBack(0)) else {
         panic!("a pool")
     };
     tenant.want(0, &first);
     let (head, told) = (tenant.accounts[0].head.clone(), tenant.to_pool.len());
-    let account::Reply::GivesBack(again) = tenant.tell(0, account::Command::GiveBack) else {
+    let account::Reply::GivesBack(again) = tenant.tell(0, account::Command::GiveBack(0)) else {
         panic!("a pool")
     };
     assert_eq!((again, &tenant.accounts[0].head, tenant.to_pool.len()), (first, &head, told));
@@ -122,9 +122,9 @@ fn p14_a_lowered_budget_recalls_what_is_not_needed() {
     assert!(tenant.balance().leased > nano(5_000));
     tenant.set_limits(Some(5_100), RateLimits::default());
     for _ in 0..3 {
-        for account in core::mem::take(&mut tenant.recalled) {
+        for (account, void_to) in core::mem::take(&mut tenant.recalled) {
             let account = (0..50).find(|other| id_of(*other) == account).unwrap();
-            tenant.tell(account, account::Command::GiveBack);
+            tenant.tell(account, account::Command::GiveBack(void_to));
         }
         for (account, want) in core::mem::take(&mut tenant.to_pool) {
             tenant.want(account, &want);
@@ -195,7 +195,7 @@ fn p01_an_account_whose_clock_is_ahead_does_not_give_back_what_it_needs() {
     tenant.call(0, 300).unwrap();
     let ends_at = tenant.pool.head.period.ends_at;
     tenant.now = ends_at;
-    tenant.tell(0, account::Command::GiveBack);
+    tenant.tell(0, account::Command::GiveBack(0));
     tenant.now = ends_at.minus(SECOND);
     for (account, want) in core::mem::take(&mut tenant.to_pool) {
         tenant.want(account, &want);
@@ -251,7 +251,7 @@ fn credits_are_nothing_that_is_asked_back() {
     let mut tenant = Tenant::with_budget(2, 1_000);
     let spent = tenant.call(0, 1_000).unwrap();
     tenant.settle(0, spent, 1_000);
-    let account::Reply::GivesBack(told) = tenant.tell(0, account::Command::GiveBack) else {
+    let account::Reply::GivesBack(told) = tenant.tell(0, account::Command::GiveBack(0)) else {
         panic!("a pool")
     };
     tenant.want(0, &told);
@@ -285,7 +285,91 @@ fn p15_p16_a_tenants_rates_are_shared_and_refused_by_name() {
     let Err(Refusal::Rate(refusal)) = tenant.call(1, 200) else { panic!("600 of 500 tokens") };
     assert_eq!(refusal.kind, RateKind::Tokens);
     // The first account was given a few more than it needed.
-    assert!((12_000..12_400).contains(&refusal.retry_after_ms), "{}", refusal.retry_after_ms);
+    let wait = refusal.retry_after_ms.expect("it fits later");
+    assert!((12_000..12_400).contains(&wait), "{wait}");
+}
+
+#[test]
+fn what_is_larger_than_a_tenants_whole_limit_is_refused_for_good_and_with_a_clamp_gets_what_fits() {
+    let rates = RateLimits { requests_per_minute: None, tokens_per_minute: Some(500) };
+    let mut tenant = Tenant::new(1, Some(100_000), rates);
+    let large = |tenant: &mut Tenant, clamp| {
+        let call = tenant.next_call(0);
+        let worst_case = Usage { input: 100, output: 4_000, ..Usage::default() };
+        Reserve { worst_case, clamp, choices: 2, ..call }
+    };
+    let reserve = large(&mut tenant, false);
+    let Err(Refusal::Rate(refusal)) = tenant.reserve(0, reserve) else { panic!("4,100 of 500 tokens") };
+    assert_eq!((refusal.source, refusal.kind, refusal.limit), (LimitSource::Tenant, RateKind::Tokens, 500));
+    assert_eq!((refusal.needed, refusal.retry_after_ms), (4_100, None));
+    assert_eq!(refusal.affordable_output, Some(400));
+    let reserve = large(&mut tenant, true);
+    let id = reserve.request_id;
+    assert_eq!(tenant.reserve(0, reserve), Ok(id));
+    assert_eq!(tenant.accounts[0].head.tenant.reserved, nano(500));
+    // The whole limit is taken: what fits it has to wait, and is told how long.
+    let Err(Refusal::Rate(refusal)) = tenant.call(0, 250) else { panic!("750 of 500 tokens") };
+    assert_eq!(refusal.retry_after_ms, Some(30_000));
+}
+
+#[test]
+fn p31_a_pool_whose_clock_is_minutes_off_gives_permits_and_money_all_the_same() {
+    for minutes in [-10, -2, 2, 10] {
+        let rates = RateLimits { requests_per_minute: Some(60), tokens_per_minute: Some(60_000) };
+        let mut tenant = Tenant::new(2, Some(100_000), rates);
+        for call in 0..200 {
+            // Its host changes in the middle, and is right from then on.
+            tenant.pool_ahead_ms = if call < 100 { minutes * 60_000 } else { 0 };
+            tenant.now = tenant.now.plus(4 * SECOND);
+            let id = tenant.call(call % 2, 100).unwrap_or_else(|refusal| panic!("{minutes}: {refusal:?}"));
+            tenant.settle(call % 2, id, 1);
+            tenant.check(100_000, 0);
+        }
+    }
+}
+
+#[test]
+fn p31_a_tenants_month_that_one_host_begins_minutes_early_is_one_month_with_one_budget() {
+    let mut tenant = Tenant::with_budget(1, 1_000);
+    let ends_at = tenant.balance().resets_at;
+    tenant.now = ends_at.minus(60 * SECOND);
+    tenant.call(0, 1_000).unwrap();
+    tenant.pool_ahead_ms = 120_000;
+    tenant.call(0, 1_000).unwrap();
+    for (ahead, later) in [(0, 0), (120_000, 0), (0, 60), (0, 120), (120_000, 600), (0, 86_400)] {
+        tenant.pool_ahead_ms = ahead;
+        tenant.now = ends_at.minus(60 * SECOND).plus(SECOND * later);
+        assert!(matches!(tenant.call(0, 1), Err(Refusal::Budget(_))), "{ahead} {later}");
+    }
+}
+
+#[test]
+fn a_pool_whose_clock_was_years_ahead_counts_by_the_right_one_after_ten_minutes() {
+    let mut tenant = Tenant::with_budget(1, 1_000);
+    let resets_at = tenant.balance().resets_at;
+    tenant.pool_ahead_ms = 1_000 * 86_400_000;
+    tenant.call(0, 100).unwrap();
+    tenant.pool_ahead_ms = 0;
+    for _ in 0..11 {
+        tenant.now = tenant.now.plus(60 * SECOND);
+        tenant.call(0, 50).unwrap();
+    }
+    assert!(tenant.call(0, 400).is_err());
+    assert_eq!(tenant.balance().resets_at, resets_at);
+    tenant.now = resets_at;
+    tenant.call(0, 1_000).unwrap();
+    assert!(tenant.call(0, 1).is_err());
+}
+
+#[test]
+fn a_tenants_limit_of_nothing_is_refused_for_good() {
+    let limits = [(Some(0), None, RateKind::Requests), (None, Some(0), RateKind::Tokens)];
+    for (requests_per_minute, tokens_per_minute, kind) in limits {
+        let mut tenant = Tenant::new(1, None, RateLimits { requests_per_minute, tokens_per_minute });
+        let Err(Refusal::Rate(refusal)) = tenant.call(0, 1) else { panic!("one of none") };
+        assert_eq!((refusal.source, refusal.kind), (LimitSource::Tenant, kind));
+        assert_eq!((refusal.limit, refusal.retry_after_ms, refusal.affordable_output), (0, None, None));
+    }
 }
 
 #[test]
@@ -301,6 +385,22 @@ fn p27_a_tenants_notices_are_raised_once_per_period() {
     let percents: Vec<u8> = tenant.notices.iter().map(|notice| notice.percent).collect();
     assert_eq!(percents, [50, 80, 95, 100]);
     assert!(tenant.notices.iter().all(|notice| notice.source == LimitSource::Tenant));
+}
+
+#[test]
+fn p27_a_tenants_lowered_budget_is_told_of_once() {
+    let mut tenant = Tenant::with_budget(1, 1_000);
+    for _ in 0..9 {
+        let id = tenant.call(0, 50).unwrap();
+        tenant.settle(0, id, 50);
+        tenant.now = tenant.now.plus(SECOND);
+    }
+    let before = tenant.notices.len();
+    for budget in [10, 100_000, 10] {
+        tenant.set_limits(Some(budget), RateLimits::default());
+    }
+    let percents: Vec<u8> = tenant.notices.iter().map(|notice| notice.percent).collect();
+    assert_eq!((before, percents), (0, vec![50, 80, 95, 100]));
 }
 
 /// The figure that docs/decisions quotes: run with `--nocapture`.

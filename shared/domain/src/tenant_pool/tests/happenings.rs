@@ -22,6 +22,10 @@ enum Happening {
         account: usize,
         tokens: u64,
     },
+    Credit {
+        account: usize,
+        amount: i64,
+    },
     /// Some message arrives, first or again.
     ToPool {
         which: usize,
@@ -32,6 +36,13 @@ enum Happening {
         again: bool,
     },
     Budget(i64),
+    Rates(u64),
+    /// Somebody whom the pool asks to give back is reached.
+    Recalled,
+    /// Somebody whom the pool names as outstanding gives back, and the answer may be lost.
+    CallIn {
+        lost: bool,
+    },
     Pass(Duration),
     Wake,
 }
@@ -43,13 +54,22 @@ fn happening() -> impl Strategy<Value = Happening> {
         8 => (account.clone(), 0u64..300, any::<bool>()).prop_map(|(account, tokens, lost)| Happening::Call { account, tokens, lost }),
         5 => (account.clone(), 0usize..4, 0u64..300).prop_map(|(account, back, tokens)| Happening::Settle { account, back, tokens }),
         2 => account.clone().prop_map(|account| Happening::GiveBack { account }),
-        1 => (account, 0u64..200).prop_map(|(account, tokens)| Happening::Report { account, tokens }),
+        1 => (account.clone(), 0u64..200).prop_map(|(account, tokens)| Happening::Report { account, tokens }),
+        1 => (account, 1i64..200).prop_map(|(account, amount)| Happening::Credit { account, amount }),
         4 => (0usize..20, any::<bool>()).prop_map(|(which, again)| Happening::ToPool { which, again }),
         3 => (0usize..20, any::<bool>()).prop_map(|(which, again)| Happening::ToAccount { which, again }),
-        1 => (0i64..3_000).prop_map(Happening::Budget),
+        1 => prop_oneof![Just(0i64), 0i64..3_000].prop_map(Happening::Budget),
+        1 => prop::sample::select(vec![0u64, 3, 600]).prop_map(Happening::Rates),
+        2 => Just(Happening::Recalled),
+        2 => any::<bool>().prop_map(|lost| Happening::CallIn { lost }),
         2 => passing.prop_map(Happening::Pass),
         1 => Just(Happening::Wake),
     ]
+}
+
+/// So many requests a minute, and a hundred times as many tokens.
+const fn rates(limit: u64) -> RateLimits {
+    RateLimits { requests_per_minute: Some(limit), tokens_per_minute: Some(limit * 100) }
 }
 
 /// Plays what happens, and keeps what must hold.
@@ -59,6 +79,7 @@ struct Play {
     /// The highest budget of the present period: what was granted under it stays granted.
     budget: i64,
     present: i64,
+    rates: RateLimits,
     /// What was reported, and when.
     reported: Vec<(Timestamp, i64)>,
     period: Timestamp,
@@ -76,9 +97,15 @@ impl Play {
                 }
             }
             Happening::GiveBack { account } => {
-                self.tenant.tell(account, account::Command::GiveBack);
+                self.tenant.tell(account, account::Command::GiveBack(0));
             }
             Happening::Report { account, tokens } => self.report(account, tokens),
+            Happening::Credit { account, amount } => {
+                self.tenant.calls += 1;
+                let (operation_id, amount) = (request_id(self.tenant.calls), nano(-amount));
+                let adjust = account::Adjust { operation_id, amount, reason: String::new() };
+                self.tenant.tell(account, account::Command::Adjust(adjust));
+            }
             Happening::ToPool { which, again } => {
                 if let Some((account, want)) = pick(&mut self.tenant.to_pool, which, again) {
                     let grant = self.tenant.want(account, &want);
@@ -100,9 +127,29 @@ impl Play {
                 }
             }
             Happening::Budget(budget) => {
-                self.tenant.set_limits(Some(budget), RateLimits::default());
+                self.tenant.set_limits(Some(budget), self.rates);
                 self.present = budget;
                 self.budget = self.budget.max(budget);
+            }
+            Happening::Rates(limit) => {
+                self.rates = rates(limit);
+                self.tenant.set_limits(Some(self.present), self.rates);
+            }
+            Happening::Recalled => {
+                if let Some((recalled, void_to)) = self.tenant.recalled.pop() {
+                    let account = (0..3).find(|account| id_of(*account) == recalled).unwrap();
+                    self.tenant.tell(account, account::Command::GiveBack(void_to));
+                }
+            }
+            Happening::CallIn { lost } => {
+                let outstanding = self.tenant.outstanding();
+                if let Some(account) = (0..3).find(|account| outstanding.named.contains(&id_of(*account))) {
+                    let told = self.tenant.tell(account, account::Command::GiveBack(outstanding.void_to));
+                    let account::Reply::GivesBack(want) = told else { panic!("{told:?}") };
+                    if !lost {
+                        self.tenant.want(account, &want);
+                    }
+                }
             }
             Happening::Pass(duration) => self.tenant.now = self.tenant.now.plus(duration),
             Happening::Wake => {
@@ -115,6 +162,7 @@ impl Play {
         }
         let reported = self.reported.iter().filter(|(at, _)| *at >= self.period).map(|(_, cost)| cost).sum();
         self.tenant.check(self.budget, reported);
+        self.tenant.check_outstanding();
     }
 
     fn call(&mut self, account: usize, tokens: u64, lost: bool) {
@@ -166,10 +214,10 @@ fn pick<T: Clone>(messages: &mut Vec<T>, which: usize, again: bool) -> Option<T>
 proptest! {
     #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
-    fn p01_p03_the_pools_figure_is_never_below_its_accounts(happenings in prop::collection::vec(happening(), 1..60)) {
-        let tenant = Tenant::with_budget(3, 1_000);
+    fn p01_p03_p14_the_pools_figure_is_never_below_its_accounts_and_nothing_is_spent_that_is_not_outstanding(happenings in prop::collection::vec(happening(), 1..60)) {
+        let tenant = Tenant::new(3, Some(1_000), rates(600));
         let period = tenant.pool.head.period.opened_at;
-        let mut play = Play { tenant, open: vec![Vec::new(); 3], budget: 1_000, present: 1_000, reported: Vec::new(), period };
+        let mut play = Play { tenant, open: vec![Vec::new(); 3], budget: 1_000, present: 1_000, rates: rates(600), reported: Vec::new(), period };
         for happening in happenings {
             play.happen(happening);
         }
@@ -197,6 +245,7 @@ fn any_want() -> impl Strategy<Value = Want> {
             requests,
             tokens,
             least: target.min(base),
+            void_to: requests,
         },
     )
 }

@@ -2,6 +2,7 @@
 
 mod claims;
 mod happenings;
+mod lowered;
 
 use super::*;
 use crate::account::{self, Account, Configuration, Configure, PoolTerms, Refusal, Reserve, Served, Settle};
@@ -24,11 +25,13 @@ struct Tenant {
     pool: PoolState,
     accounts: Vec<AccountState>,
     now: Timestamp,
+    /// How far the pool's host's clock is ahead of the accounts'.
+    pool_ahead_ms: i64,
     /// Sent and not delivered, or to be delivered again.
     to_pool: Vec<(usize, Want)>,
     to_accounts: Vec<(usize, (Grant, Timestamp))>,
     notices: Vec<Notice>,
-    recalled: Vec<AccountId>,
+    recalled: Vec<(AccountId, u64)>,
     calls: u64,
     pool_steps: u64,
     versions: u64,
@@ -64,6 +67,7 @@ impl Tenant {
             pool: State::default(),
             accounts: (0..accounts).map(|_| State::default()).collect(),
             now: START,
+            pool_ahead_ms: 0,
             to_pool: Vec::new(),
             to_accounts: Vec::new(),
             notices: Vec::new(),
@@ -122,12 +126,13 @@ impl Tenant {
 
     fn ask_pool(&mut self, command: Command) -> Reply {
         self.pool_steps += 1;
-        let outcome = TenantPool::step(&mut self.pool, command, self.now);
+        let now = Timestamp::from_millis(self.now.as_millis() + self.pool_ahead_ms);
+        let outcome = TenantPool::step(&mut self.pool, command, now);
         self.pool.take_changed();
         for event in outcome.events {
             match event {
                 Event::Notice(notice) => self.notices.push(*notice),
-                Event::Recall(account) => self.recalled.push(account),
+                Event::Recall(account, void_to) => self.recalled.push((account, void_to)),
             }
         }
         outcome.reply
@@ -137,6 +142,48 @@ impl Tenant {
         match self.ask_pool(Command::Want(id_of(account), Box::new(want.clone()))) {
             Reply::Grant(grant) => *grant,
             other => panic!("{other:?}"),
+        }
+    }
+
+    fn outstanding(&mut self) -> Outstanding {
+        match self.ask_pool(Command::Outstanding(None)) {
+            Reply::Outstanding(outstanding) => *outstanding,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Whoever is named gives back, and the pool hears of it.
+    fn recall(&mut self, outstanding: &Outstanding) {
+        for named in &outstanding.named {
+            let account = (0..self.accounts.len()).find(|account| id_of(*account) == *named).unwrap();
+            let told = self.tell(account, account::Command::GiveBack(outstanding.void_to));
+            let account::Reply::GivesBack(want) = told else { panic!("{told:?}") };
+            self.want(account, &want);
+        }
+    }
+
+    /// Nobody can spend without the pool what the pool says is not outstanding.
+    #[track_caller]
+    fn check_outstanding(&mut self) {
+        let outstanding = self.outstanding();
+        let configuration = self.pool.configuration().unwrap().clone();
+        let period = self.pool.head.period.clone();
+        let over = configuration.budget.is_some_and(|budget| period.committed > budget);
+        if outstanding.accounts > 0 {
+            return;
+        }
+        for (account, state) in self.accounts.iter().enumerate() {
+            let share = &state.head.tenant;
+            if over && share.confirmed && share.opened_at == period.opened_at {
+                // What it was credited beyond all that it used is its own.
+                let needed = share.used.saturating_add(share.reserved).at_least_zero();
+                assert!(share.granted <= needed, "account {account} has {} free", share.free());
+            }
+            let (requests, tokens) = share.valid_permits(self.now);
+            // Under a limit of nothing no permits are given: whoever has some has them of old.
+            let none = |limit| limit == Some(0);
+            assert!(requests == 0 || !none(configuration.rates.requests_per_minute), "{account}: {requests}");
+            assert!(tokens == 0 || !none(configuration.rates.tokens_per_minute), "{account}: {tokens}");
         }
     }
 
@@ -158,12 +205,17 @@ impl Tenant {
             grant: None,
             amount: None,
             asked: 0,
+            after_ends: None,
         }
     }
 
     /// As a proxy does it: reserves, asks the pool, has others give back, and reserves again.
     fn call(&mut self, account: usize, tokens: u64) -> Result<RequestId, Refusal> {
-        let mut reserve = self.next_call(tokens);
+        let reserve = self.next_call(tokens);
+        self.reserve(account, reserve)
+    }
+
+    fn reserve(&mut self, account: usize, mut reserve: Reserve) -> Result<RequestId, Refusal> {
         let id = reserve.request_id;
         for _ in 0..6 {
             match self.tell(account, account::Command::Reserve(Box::new(reserve.clone()))) {
@@ -176,7 +228,8 @@ impl Tenant {
                     for candidate in candidates {
                         let other =
                             (0..self.accounts.len()).find(|other| id_of(*other) == candidate).unwrap();
-                        if let account::Reply::GivesBack(want) = self.tell(other, account::Command::GiveBack)
+                        if let account::Reply::GivesBack(want) =
+                            self.tell(other, account::Command::GiveBack(0))
                         {
                             self.want(other, &want);
                         }

@@ -38,7 +38,7 @@ fn all_commands() -> Vec<(&'static str, Command)> {
         ("report", Command::Report(Box::new(report))),
         ("reset", Command::Reset(Reset { operation_id: request_id(13) })),
         ("refund", Command::Refund(Refund { operation_id: request_id(14), amount: NanoEur::euros(1) })),
-        ("give_back", Command::GiveBack),
+        ("give_back", Command::GiveBack(0)),
         ("inspect", Command::Inspect),
         ("wake", Command::Wake),
         ("authorize", Command::Authorize(domain::api_key::KeyHash::of("k"))),

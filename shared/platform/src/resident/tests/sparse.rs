@@ -111,7 +111,7 @@ fn commands(kind: u8, id: u64, version: u64, now: Timestamp) -> Vec<Command> {
             vec![Command::Refund(Refund { operation_id: request_id(id), amount: NanoEur::new(40).unwrap() })]
         }
         18 => vec![Command::Reset(Reset { operation_id: request_id(id) })],
-        19 => vec![Command::GiveBack],
+        19 => vec![Command::GiveBack(0)],
         20 => vec![Command::Authorize(KeyHash::from_bytes([0; 32])), Command::Inspect],
         _ => vec![Command::Wake],
     }
@@ -165,7 +165,14 @@ fn account(id: u8) -> AccountId {
 }
 
 fn want(of: u8, epoch: u64, target: i64) -> tenant_pool::Command {
-    let want = Want { epoch, target: NanoEur::new(target).unwrap(), ..Want::default() };
+    let want = Want {
+        epoch,
+        target: NanoEur::new(target).unwrap(),
+        requests: epoch.min(1),
+        gives_back: target < 50,
+        void_to: epoch,
+        ..Want::default()
+    };
     tenant_pool::Command::Want(account(of), Box::new(want))
 }
 
@@ -185,11 +192,12 @@ proptest! {
                 (0, _) | (_, 0) => tenant_pool::Command::Configure(Box::new(PoolConfiguration {
                     version: at as u64 + 1,
                     tenant_id: "tenant".into(),
-                    budget: Some(NanoEur::new(500 + amount).unwrap()),
+                    budget: Some(NanoEur::new(100 + amount).unwrap()),
                     period: Configuration::new("tenant", NanoEur::ZERO).period,
-                    rates: RateLimits::default(),
+                    rates: RateLimits { requests_per_minute: Some(amount.unsigned_abs()), tokens_per_minute: None },
                 })),
                 (_, 1) => tenant_pool::Command::Wake,
+                (_, 2) => tenant_pool::Command::Outstanding((epoch > 0).then(|| account(of))),
                 _ => want(of, epoch, amount),
             };
             let bytes = encode(&command);
