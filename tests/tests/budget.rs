@@ -93,6 +93,55 @@ async fn p02_a_client_may_opt_in_to_a_clamped_ceiling() {
 }
 
 #[tokio::test]
+async fn a_call_larger_than_a_whole_limit_is_refused_for_good_and_passes_with_a_clamp() {
+    let scene = Scene::start().await;
+    let user = scene.user(json!({"budget_total": "1", "tokens_per_minute": 1_000})).await;
+    // Without `max_tokens` the model's default counts, which is more.
+    let mut body = chat_body(MODEL);
+    body.as_object_mut().expect("an object").remove("max_tokens");
+    let refused = user.chat(&body).send().await;
+    assert!(!refused.headers.contains_key("retry-after"));
+    let error = refused.expect_problem(403, "exceeds_limit");
+    assert_eq!((&error["limit_source"], &error["kind"]), (&json!("user"), &json!("tokens_per_minute")));
+    assert_eq!(error["limit"], 1_000);
+    let affordable = error["affordable_max_tokens"].as_u64().expect("a number of tokens");
+    let more = user.chat(&chat_with(json!({"max_tokens": affordable + 1}))).send().await;
+    more.expect_problem(403, "exceeds_limit");
+    user.chat(&body).header("x-budget-clamp", "allow").send().await.expect(200);
+    let sent = scene.upstream().call(0).await.body;
+    let ceiling = sent["max_tokens"].as_u64().or(sent["max_completion_tokens"].as_u64());
+    assert_eq!(ceiling, Some(affordable));
+    // A limit of nothing is told likewise, with no time to wait.
+    for limit in ["requests_per_minute", "tokens_per_minute", "concurrency_max"] {
+        let nobody = scene.user(json!({"budget_total": "1", limit: 0})).await;
+        let refused = nobody.chat(&chat_body(MODEL)).send().await;
+        assert!(!refused.headers.contains_key("retry-after"), "{limit}");
+        let error = refused.expect_problem(403, "exceeds_limit");
+        assert_eq!((&error["limit"], &error["affordable_max_tokens"]), (&json!(0), &Value::Null), "{limit}");
+    }
+    scene.upstream().expect_calls(&[(MODEL, 1)]);
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn p31_a_clock_that_was_two_minutes_ahead_for_one_call_shuts_nobody_out() {
+    let scene = Scene::start().await;
+    let user = scene.user_with_budget("1").await;
+    scene.host().set_clock_ahead(2 * 60 * 1_000).await;
+    user.chat(&chat_body(MODEL)).send().await.expect(200);
+    scene.host().set_clock_ahead(0).await;
+    for _ in 0..3 {
+        let answer = user.chat(&chat_body(MODEL)).send().await.expect(200);
+        let row = user.usage(answer.header("x-request-id")).await;
+        assert_eq!(nano(&row["cost_eur"]), nano_of(answer.header("x-cost-eur")));
+    }
+    let held = json!({"user_id": user.id, "estimated_cost": "0.10", "hold": true});
+    scene.billing("POST", "/api/check-budget", &held).await.expect(200);
+    scene.upstream().expect_calls(&[(MODEL, 4)]);
+    scene.end().await;
+}
+
+#[tokio::test]
 async fn p08_a_model_without_a_price_is_refused_and_never_free() {
     let scene = Scene::start().await;
     let user = scene.user_with_budget("1").await;

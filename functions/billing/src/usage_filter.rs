@@ -60,9 +60,12 @@ pub fn after(query: &Query) -> Result<Option<u64>, Problem> {
         return Err(Problem::invalid_field("cursor", message));
     }
     let number = text.parse().ok().filter(|number| *number < 1 << 53);
-    let wrong =
-        || Problem::invalid_field("after", "`after` must be 0, or the `next_after` of an earlier answer.");
-    number.ok_or_else(wrong).map(Some)
+    number.ok_or_else(wrong_after).map(Some)
+}
+
+/// `after` is not a number that was given.
+pub fn wrong_after() -> Problem {
+    Problem::invalid_field("after", "`after` must be 0, or the `next_after` of an earlier answer.")
 }
 
 /// `cursor`, as `parse` reads it.

@@ -100,7 +100,7 @@ impl Filled {
 
     fn arrivals(&self, user: Option<AccountId>) -> Arrivals {
         let whose = Whose { tenant_id: "demo".into(), user };
-        block_on(usage_arrivals::page(&self.scene.platform, &whose, &Filter::ALL, 0, 2)).unwrap()
+        block_on(usage_arrivals::page(&self.scene.platform, &whose, &Filter::ALL, 0, 2)).unwrap().unwrap()
     }
 
     fn get(&self, question: &str) {

@@ -98,6 +98,8 @@ fn of_tenants() -> Vec<Value> {
         json!({ "budget_total": "50" }),
         json!({ "budget_total": null }),
         json!({ "reset_day": 15 }),
+        json!({ "time_zone": "Asia/Kolkata" }),
+        json!({ "time_zone": "America/New_York" }),
         json!({ "requests_per_minute": 5 }),
         json!({ "requests_per_minute": null }),
         json!({ "tokens_per_minute": 7 }),

@@ -31,7 +31,7 @@ pub struct Arrivals {
 
 /// The number at which a page ends at the latest, read from the index alone.
 const LAST: &str = "
-SELECT MAX(arrived) AS last, COUNT(*) AS examined FROM (
+SELECT MAX(arrived) AS last, COUNT(*) AS examined, (SELECT last FROM usage_arrivals) AS given FROM (
   SELECT arrived FROM usage_logs WHERE tenant_id = ?1 AND arrived > ?2 ORDER BY arrived LIMIT ?3)";
 
 /// `+` keeps the index of times out of it.
@@ -44,14 +44,15 @@ WHERE tenant_id = ?1 AND arrived > ?2 AND arrived <= ?3
 ORDER BY arrived LIMIT ?4";
 
 /// At most `limit` rows that arrived after the number `after`. Two statements, one if nothing has arrived. With a
-/// user or a filter a page looks at [`EXAMINED_MAX`] rows of the tenant at most.
+/// user or a filter a page looks at [`EXAMINED_MAX`] rows of the tenant at most. None when no row has had the number
+/// `after` yet: it is not of this database, and rows would be missed.
 pub async fn page(
     database: &impl Database,
     whose: &Whose,
     filter: &Filter,
     after: u64,
     limit: usize,
-) -> Result<Arrivals, PlatformError> {
+) -> Result<Option<Arrivals>, PlatformError> {
     let limit_rows = i64::try_from(limit).unwrap_or(i64::MAX);
     let all = whose.user.is_none() && *filter == Filter::ALL;
     let examine = if all { limit_rows } else { EXAMINED_MAX };
@@ -59,8 +60,11 @@ pub async fn page(
     let statement = Statement::new(LAST).bind(whose.tenant_id.as_str()).bind(after_number).bind(examine);
     let found = database.query(statement).await?;
     let found = found.first().ok_or_else(|| PlatformError::malformed("no row came back"))?;
+    if crate::unsigned(found, "given")? < after {
+        return Ok(None);
+    }
     let Some(last) = crate::optional_unsigned(found, "last")? else {
-        return Ok(Arrivals { rows: Vec::new(), next: after, more: false });
+        return Ok(Some(Arrivals { rows: Vec::new(), next: after, more: false }));
     };
     let mut more = found.integer("examined")? >= examine;
     let last_number = i64::try_from(last).unwrap_or(i64::MAX);
@@ -82,7 +86,7 @@ pub async fn page(
         next = rows.get(limit.saturating_sub(1)).map_or(Ok(after), |row| crate::unsigned(row, "arrived"))?;
     }
     let rows = rows.iter().take(limit).map(of_row).collect::<Result<_, _>>()?;
-    Ok(Arrivals { rows, next, more })
+    Ok(Some(Arrivals { rows, next, more }))
 }
 
 #[cfg(test)]

@@ -45,7 +45,7 @@ fn whose(user: Option<AccountId>) -> Whose {
 }
 
 fn ask(platform: &MemoryPlatform, whose: &Whose, filter: &Filter, after: u64, limit: usize) -> Arrivals {
-    block_on(page(platform, whose, filter, after, limit)).unwrap()
+    block_on(page(platform, whose, filter, after, limit)).unwrap().expect("a number that was given")
 }
 
 #[test]
@@ -81,6 +81,14 @@ fn a_number_is_not_used_again_when_every_row_is_deleted() {
     platform.execute_sql("DELETE FROM usage_logs");
     commit(2);
     assert_eq!(ask(&platform, &whose(None), &Filter::ALL, seen, 10).rows.len(), 1);
+}
+
+#[test]
+fn a_number_that_no_row_has_had_is_not_taken_for_an_end() {
+    let platform = MemoryPlatform::new();
+    block_on(platform.commit(append(&[(account(1), row(1, "t", 0))]))).unwrap();
+    let ask = |after| block_on(page(&platform, &whose(None), &Filter::ALL, after, 10)).unwrap();
+    assert_eq!((ask(1).map(|page| page.rows.len()), ask(2)), (Some(0), None));
 }
 
 /// What happens to the rows between two polls.

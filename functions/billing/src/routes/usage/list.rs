@@ -52,7 +52,8 @@ async fn arrivals(
     let limit = query.count("limit", ROWS_MAX)?.unwrap_or(ROWS_DEFAULT);
     let filter = usage_filter::filter(query)?;
     let whose = usage_filter::whose(platform, caller, query).await?;
-    let Arrivals { rows, next, more } = usage_arrivals::page(platform, &whose, &filter, after, limit).await?;
+    let page = usage_arrivals::page(platform, &whose, &filter, after, limit).await?;
+    let Arrivals { rows, next, more } = page.ok_or_else(usage_filter::wrong_after)?;
     let body = object!({
         "rows": rows.iter().map(view).collect::<Vec<_>>(),
         "next_after": next.to_string(),
