@@ -102,7 +102,8 @@ impl Levels {
             }
         }
         self.pace(step.now, configuration, key)?;
-        self.tokens.admitted(step, configuration, key, reserve.worst_case.total())?;
+        let tokens = Usage { output: hold.output_ceiling, ..reserve.worst_case }.total();
+        self.tokens.admitted(step, configuration, key, tokens)?;
         self.check_lease(configuration, hold, after)
     }
 
