@@ -184,7 +184,8 @@ impl Receipts {
         if room < 0 && free > 0 {
             return Err(format!("{} are not covered, though {free} of the top-up are free", -room));
         }
-        if period.plan_used.get() < 0 && head.paid_before.get() + by_top_up > 0 {
+        // Without room a credit pays what is reserved.
+        if period.plan_used.get() < 0 && room > 0 && head.paid_before.get() + by_top_up > 0 {
             return Err("a credit stays with the plan, though the top-up had paid".into());
         }
         Ok(())

@@ -37,7 +37,7 @@ pub fn pronounce(world: &World) {
     for call in world.calls.borrow().iter() {
         let books = &books[&world.accounts[call.account].name];
         let Some(id) = call.facts.borrow().request_id else { continue };
-        if let Err(claim) = judge(call, id, books) {
+        if let Err(claim) = judge(world, call, id, books) {
             world.violated_for(call.account, id, format!("#{}: {claim}", call.number));
         }
     }
@@ -178,13 +178,13 @@ fn text(row: &Row, column: &str) -> String {
 }
 
 /// What the call really used is in its rows, or the rule for the lost explains them.
-fn judge(call: &Call, id: RequestId, books: &Books) -> Result<(), String> {
+fn judge(world: &World, call: &Call, id: RequestId, books: &Books) -> Result<(), String> {
     let facts = call.facts.borrow();
     let (row, correction) = books.receipts.of_call(id);
     let Some(row) = row else { return judge_uncharged(call, &facts, books.has_held(id)) };
     let last = correction.unwrap_or(row);
     if row.outcome == "expired" && correction.is_none() {
-        return judge_expired(call, &facts, row);
+        return judge_expired(call, &facts, row, world.clocks_may_end_holds());
     }
     if let Some(settled) = facts.settled
         && last.usage != settled
@@ -219,8 +219,8 @@ fn judge_uncharged(call: &Call, facts: &Facts, held: bool) -> Result<(), String>
 }
 
 /// The rule for the lost: the last checkpoint, or the input estimate.
-fn judge_expired(call: &Call, facts: &Facts, row: &UsageRow) -> Result<(), String> {
-    if !call.is_disturbed() {
+fn judge_expired(call: &Call, facts: &Facts, row: &UsageRow, by_clocks: bool) -> Result<(), String> {
+    if !call.is_disturbed() && !by_clocks {
         return Err(format!("its hold expired, though nothing stood in the way of its end: {facts:?}"));
     }
     if let Some(settled) = facts.settled {

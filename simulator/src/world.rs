@@ -14,6 +14,8 @@ use crate::statistics::Statistics;
 use crate::trace::Trace;
 use crate::webhooks::Received;
 use core::cell::{Cell, RefCell};
+use core::time::Duration;
+use domain::account::HOLD_TTL;
 use domain::identity::{AccountId, RequestId};
 use domain::time::Timestamp;
 use futures_util::future::LocalBoxFuture;
@@ -31,6 +33,8 @@ pub const MACHINES: Group = 100;
 /// In some worlds clocks are nearly right.
 const SMALL_SKEW_ONE_IN: u64 = 4;
 const SMALL_SKEW_TIMES_LESS: u64 = 100;
+/// Between two checkpoints of a stream, at most.
+const CHECKPOINT_PAUSE: Duration = Duration::from_secs(60);
 
 pub struct World {
     pub profile: &'static Profile,
@@ -177,7 +181,7 @@ impl World {
         Timestamp::from_millis(self.wall().as_millis() + skew)
     }
 
-    pub fn jump(&self, ahead: core::time::Duration) {
+    pub fn jump(&self, ahead: Duration) {
         let millis = i64::try_from(ahead.as_millis()).unwrap_or(0);
         self.wall_start_ms.set(self.wall_start_ms.get() + millis);
         for call in self.calls.borrow().iter() {
@@ -202,6 +206,12 @@ impl World {
     /// How far two hosts' clocks are apart at most.
     pub fn skew_between_ms(&self) -> u64 {
         2 * self.skew_ms
+    }
+
+    /// A machine that starts again on a host whose clock is further ahead may find a hold's deadline passed between
+    /// two checkpoints, which are a minute apart. What the time of a machine is ahead by at most, see `HostClocks`.
+    pub fn clocks_may_end_holds(&self) -> bool {
+        Duration::from_millis(self.skew_between_ms() * 3 / 2) + CHECKPOINT_PAUSE >= HOLD_TTL
     }
 
     /// Whether a fault of this frequency strikes now.
