@@ -82,7 +82,7 @@ fn lease(state: &PoolState, account: AccountId) -> Option<Lease> {
 fn set(state: &mut PoolState, account: AccountId, granted: NanoEur) {
     let Some(old) = lease(state, account) else { return };
     let new = Lease { granted, ..old.clone() };
-    let committed = state.head.period.committed.saturating_sub(old.figure()).saturating_add(new.figure());
+    let committed = state.head.period.committed.less(old.figure()).plus(new.figure());
     state.head.period.committed = committed;
     state.put(lease_key(account), Part::Lease(new));
 }

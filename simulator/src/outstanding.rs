@@ -10,7 +10,7 @@ use domain::tenant_pool::TenantPool;
 pub fn check(pool: &View<TenantPool>, account: AccountId, view: &View<Account>) -> Result<(), String> {
     let (period, share) = (&pool.head.period, &view.head.tenant);
     let budget = pool.configuration().and_then(|known| known.budget);
-    let over = budget.is_some_and(|budget| period.committed > budget);
+    let over = budget.is_some_and(|budget| period.committed.amount() > budget);
     if !over || !share.confirmed || share.opened_at != period.opened_at {
         return Ok(());
     }

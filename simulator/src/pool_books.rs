@@ -123,9 +123,9 @@ impl PoolBooks {
     fn check_sums(&self) -> Result<(), String> {
         let period = &self.view.head.period;
         let committed: i64 = self.view.leases().map(|lease| lease.figure().get()).sum();
-        equal("what a pool has committed", period.committed.get(), committed)?;
+        equal("what a pool has committed", period.committed.amount().get(), committed)?;
         let used: i64 = self.view.leases().map(|lease| lease.used.get()).sum();
-        equal("what a pool counts as used", period.used.get(), used)
+        equal("what a pool counts as used", period.used.amount().get(), used)
     }
 
     /// Figures fall under a new epoch only, rise within the budget only, and are short only where they are.

@@ -39,11 +39,7 @@ pub fn changed_per_minute(fields: &Fields, name: &str) -> Result<Change<i64>, Pr
     Ok(fields.change(name, per_minute(fields, name)?))
 }
 
-pub fn changed_euros(fields: &Fields, name: &str) -> Result<Change<NanoEur>, Problem> {
-    Ok(fields.change(name, fields.optional_euros(name)?))
-}
-
-/// What a user or a key may cost in a period.
+/// What a tenant, a user or a key may cost in a period.
 pub fn budget(fields: &Fields, name: &str) -> Result<Option<NanoEur>, Problem> {
     fields.euros_within(name, NanoEur::ZERO, BUDGET_MAX)
 }

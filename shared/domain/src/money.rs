@@ -123,10 +123,53 @@ impl core::iter::Sum for NanoEur {
     }
 }
 
+/// What many amounts come to, one replaced by another at any time: exact to nine billion euros, so that what went
+/// beyond [`NanoEur::MAX`] comes back from there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
+#[cbor(transparent)]
+pub struct Total(#[n(0)] i64);
+
+impl Total {
+    #[must_use]
+    pub const fn plus(self, amount: NanoEur) -> Self {
+        Self(self.0.saturating_add(amount.0))
+    }
+
+    #[must_use]
+    pub const fn less(self, amount: NanoEur) -> Self {
+        Self(self.0.saturating_sub(amount.0))
+    }
+
+    /// How much more it is than another, as far as an amount can say.
+    pub fn beyond(self, other: Self) -> NanoEur {
+        NanoEur::saturating(self.0.saturating_sub(other.0))
+    }
+
+    /// As far as an amount can say.
+    pub fn amount(self) -> NanoEur {
+        NanoEur::saturating(self.0)
+    }
+}
+
+impl core::iter::Sum<NanoEur> for Total {
+    fn sum<I: Iterator<Item = NanoEur>>(iter: I) -> Self {
+        iter.fold(Self::default(), Self::plus)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn a_total_comes_back_from_beyond_what_an_amount_can_say() {
+        let many: Total = [NanoEur::MAX; 1_000].into_iter().sum();
+        assert_eq!(many.amount(), NanoEur::MAX);
+        let one = (0..999).fold(many, |total, _| total.less(NanoEur::MAX));
+        assert_eq!(one.less(NanoEur::euros(1)).amount(), NanoEur::MAX.saturating_sub(NanoEur::euros(1)));
+        assert_eq!((one.beyond(many), many.beyond(one)), (NanoEur::saturating(-MAX_NANO_EUR), NanoEur::MAX));
+    }
 
     #[test]
     fn amounts_read_and_print_as_decimal_euros() {

@@ -114,8 +114,8 @@ fn raise(
         lease.granted = lease.granted.max(want.target);
         return None;
     };
-    let others = state.head.period.committed.saturating_sub(before.figure());
-    let free = budget.saturating_sub(others).saturating_sub(lease.figure());
+    let committed = state.head.period.committed.less(before.figure()).plus(lease.figure());
+    let free = budget.saturating_sub(committed.amount());
     let enough = want.target.max(want.least);
     let rest = free.at_least_zero();
     if !free.is_negative() && want.least.saturating_sub(lease.figure()) <= free {
@@ -134,9 +134,10 @@ fn raise(
         lease.granted = available;
     }
     let period = &state.head.period;
-    let used = period.used.saturating_sub(before.used).saturating_add(lease.used);
-    let committed = others.saturating_add(lease.figure());
-    let leased = committed.saturating_sub(used).at_least_zero();
+    let used = period.used.less(before.used).plus(lease.used);
+    // Of what was granted just now, too.
+    let committed = state.head.period.committed.less(before.figure()).plus(lease.figure());
+    let leased = committed.beyond(used).at_least_zero();
     let looked = !leased.is_zero() && now >= period.looked_at.plus(LOOK_PAUSE);
     if looked {
         state.head.period.sparers = sparers(state);
@@ -145,9 +146,9 @@ fn raise(
     let asked = state.head.period.sparers.iter().filter(|other| **other != before.account);
     Some(Short {
         limit: budget,
-        used,
+        used: used.amount(),
         leased,
-        over: committed.saturating_sub(budget).at_least_zero(),
+        over: committed.amount().saturating_sub(budget).at_least_zero(),
         available,
         resets_at: state.head.period.ends_at,
         candidates: asked.take(CANDIDATES_MAX).copied().collect(),
@@ -207,7 +208,7 @@ fn store(state: &mut PoolState, before: &Lease, lease: Lease) {
         return;
     }
     let period = &mut state.head.period;
-    period.committed = period.committed.saturating_sub(before.figure()).saturating_add(lease.figure());
-    period.used = period.used.saturating_sub(before.used).saturating_add(lease.used);
+    period.committed = period.committed.less(before.figure()).plus(lease.figure());
+    period.used = period.used.less(before.used).plus(lease.used);
     state.put(key, Part::Lease(lease));
 }

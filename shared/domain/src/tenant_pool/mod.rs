@@ -18,7 +18,7 @@ use crate::account::LimitSource;
 use crate::host_clocks::Tick;
 use crate::identity::AccountId;
 use crate::lease::{Grant, Want};
-use crate::money::NanoEur;
+use crate::money::{NanoEur, Total};
 use crate::notice::{NEARLY, Notice, THRESHOLDS, percent};
 use crate::state_machine::{Outcome, PartKey, State, StateMachine};
 use crate::time::Timestamp;
@@ -212,6 +212,7 @@ fn raise_notices(
 ) {
     let Some(limit) = configuration.budget else { return };
     let PoolPeriod { opened_at, ends_at, used, notified, .. } = head.period;
+    let used = used.amount();
     let reached = percent(used, limit);
     let reached = if short && reached >= NEARLY { 100 } else { reached };
     for percent in THRESHOLDS.into_iter().filter(|percent| notified < *percent && *percent <= reached) {

@@ -45,13 +45,13 @@ pub(super) fn outstanding(
     now: Timestamp,
 ) -> Outstanding {
     let all = || state.outstanding(configuration, now);
-    let loose: NanoEur = state.leases().filter(|lease| lease.is_loose()).map(Lease::slack).sum();
+    let loose: Total = state.leases().filter(|lease| lease.is_loose()).map(Lease::slack).sum();
     let budget = configuration.budget.unwrap_or(NanoEur::MAX);
-    let over = state.head.period.committed.saturating_sub(budget).at_least_zero();
+    let over = state.head.period.committed.amount().saturating_sub(budget).at_least_zero();
     let later = all().filter(|lease| after.is_none_or(|after| lease_key(lease.account) > lease_key(after)));
     Outstanding {
         accounts: all().count() as u64,
-        leased: loose.min(over),
+        leased: loose.amount().min(over),
         named: later.take(AT_ONCE).map(|lease| lease.account).collect(),
         void_to: state.head.void_to,
     }

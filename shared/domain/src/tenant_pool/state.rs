@@ -4,7 +4,7 @@ use super::{PoolBalance, PoolConfiguration};
 use crate::host_clocks::HostClocks;
 use crate::identity::AccountId;
 use crate::lease::PERMIT_VALIDITY;
-use crate::money::NanoEur;
+use crate::money::{NanoEur, Total};
 use crate::rate_limit::RateMeters;
 use crate::state_machine::{self, PartKey, State};
 use crate::time::Timestamp;
@@ -40,10 +40,10 @@ pub struct PoolPeriod {
     pub ends_at: Timestamp,
     /// The sum of all leases' figures of this period.
     #[n(2)]
-    pub committed: NanoEur,
+    pub committed: Total,
     /// Charged, as far as accounts have told.
     #[n(3)]
-    pub used: NanoEur,
+    pub used: Total,
     /// The highest notice that was raised, in per cent.
     #[n(4)]
     pub notified: u8,
@@ -201,7 +201,7 @@ impl State<Head, Part> {
         now: Timestamp,
     ) -> impl Iterator<Item = &Lease> {
         let (period, void_to) = (&self.head.period, self.head.void_to);
-        let over = configuration.budget.is_some_and(|budget| period.committed > budget);
+        let over = configuration.budget.is_some_and(|budget| period.committed.amount() > budget);
         let opened_at = period.opened_at;
         let leases = self.parts_of(LEASE).filter_map(|(_, part)| match part {
             Part::Lease(lease) => Some(lease),
@@ -248,11 +248,13 @@ impl Head {
 
     pub(super) fn balance(&self, configuration: &PoolConfiguration) -> PoolBalance {
         let PoolPeriod { opened_at, ends_at, committed, used, .. } = self.period;
-        let free = configuration.budget.map_or(NanoEur::ZERO, |budget| budget.saturating_sub(committed));
+        let (used, leased) = (used.amount(), committed.beyond(used).at_least_zero());
+        let taken = used.saturating_add(leased);
+        let free = configuration.budget.map_or(NanoEur::ZERO, |budget| budget.saturating_sub(taken));
         PoolBalance {
             limit: configuration.budget,
             used,
-            leased: committed.saturating_sub(used).at_least_zero(),
+            leased,
             remaining: free.at_least_zero(),
             over: NanoEur::ZERO.saturating_sub(free).at_least_zero(),
             period_opened_at: opened_at,

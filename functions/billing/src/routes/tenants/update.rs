@@ -1,6 +1,6 @@
 use super::outstanding::Outstanding;
 use crate::caller::{Caller, Scope};
-use crate::limit_fields::{STATUSES, changed_euros, changed_per_minute, reset_day, time_zone};
+use crate::limit_fields::{STATUSES, changed_budget, changed_per_minute, reset_day, time_zone};
 use bytes::Bytes;
 use domain::tenant_pool;
 use futures_util::{StreamExt, stream};
@@ -70,7 +70,7 @@ pub async fn update(
 
 fn limits(fields: &Fields) -> Result<TenantLimits, Problem> {
     Ok(TenantLimits {
-        budget: changed_euros(fields, "budget_total")?.into(),
+        budget: changed_budget(fields, "budget_total")?.into(),
         reset_day: reset_day(fields)?,
         time_zone: time_zone(fields)?,
         requests_per_minute: changed_per_minute(fields, "requests_per_minute")?.into(),

@@ -200,7 +200,7 @@ fn p01_an_account_whose_clock_is_ahead_does_not_give_back_what_it_needs() {
     for (account, want) in core::mem::take(&mut tenant.to_pool) {
         tenant.want(account, &want);
     }
-    assert_eq!(tenant.pool.head.period.committed, nano(600));
+    assert_eq!(tenant.pool.head.period.committed.amount(), nano(600));
     budget_refusal(tenant.call(1, 401).unwrap_err());
     tenant.check(1_000, 0);
 }

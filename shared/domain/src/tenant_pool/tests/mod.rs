@@ -168,7 +168,7 @@ impl Tenant {
         let outstanding = self.outstanding();
         let configuration = self.pool.configuration().unwrap().clone();
         let period = self.pool.head.period.clone();
-        let over = configuration.budget.is_some_and(|budget| period.committed > budget);
+        let over = configuration.budget.is_some_and(|budget| period.committed.amount() > budget);
         if outstanding.accounts > 0 {
             return;
         }
@@ -271,7 +271,7 @@ impl Tenant {
     #[track_caller]
     fn check(&self, budget: i64, reported: i64) {
         let period = self.pool.head.period.clone();
-        let figures: NanoEur = self.pool.leases().map(Lease::figure).sum();
+        let figures: Total = self.pool.leases().map(Lease::figure).sum();
         assert_eq!(figures, period.committed);
         let mut spent = NanoEur::ZERO;
         for (account, state) in self.accounts.iter().enumerate() {
