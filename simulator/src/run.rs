@@ -1,12 +1,19 @@
 //! One seed from its beginning to its verdict.
 
+use crate::actors::clients;
+use crate::actors::directory;
+use crate::actors::operators;
+use crate::actors::scheduler;
+use crate::checks::verdict;
 use crate::dice::Dice;
-use crate::executor::Stop;
+use crate::hosts::database;
+use crate::hosts::disasters;
+use crate::hosts::executor::Stop;
 use crate::mutants::Mutant;
 use crate::profile::Profile;
+use crate::setting;
 use crate::statistics::Counts;
 use crate::world::{NATURE, Setting, Violation, World};
-use crate::{clients, database, directory, disasters, operators, scheduler, setting, verdict};
 use core::time::Duration;
 use domain::account::{Account, Command, HOLD_TTL_MAX, RESERVE_VALIDITY};
 use domain::host_clocks::SKEW_MAX;

@@ -1,9 +1,9 @@
 //! What a world begins with: tenants with their limits, their users with keys, and a model with a price.
 
-use crate::database;
+use crate::actors::webhooks;
 use crate::dice::Dice;
+use crate::hosts::database;
 use crate::profile::Profile;
-use crate::webhooks;
 use crate::world::{Customer, CustomersKey, Tenant};
 use core::time::Duration;
 use domain::api_key::{KeyHash, Pepper, issue};

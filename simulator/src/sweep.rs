@@ -1,6 +1,6 @@
 //! Many seeds, on all cores.
 
-use crate::database;
+use crate::hosts::database;
 use crate::mutants::Mutant;
 use crate::profile::Profile;
 use crate::run::{Outcome, run};

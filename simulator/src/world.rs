@@ -1,18 +1,18 @@
 //! One world: everything that a seed makes, under one clock.
 
-use crate::books::Books;
-use crate::calls::Call;
-use crate::database;
+use crate::actors::calls::Call;
+use crate::actors::webhooks::Received;
+use crate::checks::books::Books;
+use crate::checks::pool_books::PoolBooks;
 use crate::dice::Dice;
-use crate::executor::{Executor, Group};
-use crate::machines::{Key, Machine};
+use crate::hosts::database;
+use crate::hosts::executor::{Executor, Group};
+use crate::hosts::machines::{Key, Machine};
 use crate::mutants::Mutant;
-use crate::pool_books::PoolBooks;
 use crate::profile::Profile;
 use crate::setting;
 use crate::statistics::Statistics;
 use crate::trace::Trace;
-use crate::webhooks::Received;
 use core::cell::{Cell, RefCell};
 use core::time::Duration;
 use domain::account::HOLD_TTL;

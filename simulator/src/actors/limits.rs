@@ -1,7 +1,7 @@
 //! Limits that change, appear and vanish while calls are under way, and keys that are revoked: committed with their
 //! pending push, then pushed, as the billing function does it.
 
-use crate::platform::SimulatedPlatform;
+use crate::hosts::platform::SimulatedPlatform;
 use crate::world::World;
 use domain::api_key::KeyHash;
 use domain::money::NanoEur;

@@ -1,7 +1,7 @@
 //! Every row that an account has told, and the sums that must follow from them.
 
-use crate::books::cost;
-use crate::view::equal;
+use crate::checks::books::cost;
+use crate::checks::view::equal;
 use domain::account::{Command, Event, Head, Hold, OPERATION_MEMORY, Reply, RowKind, UsageRow};
 use domain::identity::RequestId;
 use domain::notice::Notice;

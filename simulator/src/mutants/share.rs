@@ -1,6 +1,6 @@
 //! Accounts that are wrong about their tenant's money, their keys' or their notices. They exist to be caught.
 
-use crate::broken_account::{AccountState, Answer, Flaw, hold, operation_key};
+use crate::mutants::account::{AccountState, Answer, Flaw, hold, operation_key};
 use domain::account::{Account, Command, Event, KeyMeter, Part, Reply};
 use domain::lease::Want;
 use domain::money::NanoEur;

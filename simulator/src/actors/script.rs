@@ -1,7 +1,7 @@
 //! What the provider will do with one request.
 
+use crate::actors::upstream::{input_tokens, plain};
 use crate::dice::Dice;
-use crate::upstream::{input_tokens, plain};
 use domain::price::Usage;
 use std::collections::VecDeque;
 

@@ -1,7 +1,7 @@
 //! In the end accounts and pools know all that the directory says of them: keys, limits, status, terms.
 
-use crate::books::Books;
-use crate::database;
+use crate::checks::books::Books;
+use crate::hosts::database;
 use crate::world::World;
 use domain::account::Configuration;
 use domain::identity::AccountId;

@@ -1,7 +1,7 @@
 //! The kinds of state machines, told apart in this one place. A new kind needs an arm in each function,
 //! and books of its own among the invariants.
 
-use crate::hosted::{Host, Hosted};
+use crate::hosts::hosted::{Host, Hosted};
 use crate::mutants::Mutant;
 use domain::account::Account;
 use domain::state_machine::{Codec, StateMachine};

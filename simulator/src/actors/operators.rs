@@ -1,10 +1,11 @@
 //! Everything that is no call: top-ups, refunds, reports, corrections, resets, holds of stated amounts, and
 //! changes in the directory.
 
-use crate::network::is_too_old;
-use crate::platform::SimulatedPlatform;
+use crate::actors::directory;
+use crate::actors::scheduler;
+use crate::hosts::network::is_too_old;
+use crate::hosts::platform::SimulatedPlatform;
 use crate::world::{NATURE, OPERATOR, World};
-use crate::{directory, scheduler};
 use domain::account::{
     Account, Adjust, Command, RESERVE_VALIDITY, Refund, Refusal, Reply, Report, Reserve, Reset, Served, TopUp,
 };

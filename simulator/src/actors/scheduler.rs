@@ -1,6 +1,6 @@
 //! The scheduler: the real function, now and then twice at once, and as mortal as any host.
 
-use crate::platform::SimulatedPlatform;
+use crate::hosts::platform::SimulatedPlatform;
 use crate::world::{CRON, World};
 use std::rc::Rc;
 

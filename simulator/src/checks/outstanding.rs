@@ -1,6 +1,6 @@
 //! What a pool counts as given back nobody spends.
 
-use crate::view::View;
+use crate::checks::view::View;
 use domain::account::Account;
 use domain::identity::AccountId;
 use domain::tenant_pool::TenantPool;

@@ -1,10 +1,10 @@
 //! What must be true of an account's keys and of what it has leased of its tenant's money, after every step.
 
-use crate::books::{Step, cost};
-use crate::pace::Pace;
-use crate::receipts::Receipts;
-use crate::token_paces::{TokenPaces, given_back};
-use crate::view::{View, equal};
+use crate::checks::books::{Step, cost};
+use crate::checks::pace::Pace;
+use crate::checks::receipts::Receipts;
+use crate::checks::token_paces::{TokenPaces, given_back};
+use crate::checks::view::{View, equal};
 use core::time::Duration;
 use domain::account::{
     Account, BudgetRefusal, Command, Configuration, Event, Hold, Key, LimitSource, Refusal, Reply, Reserve,

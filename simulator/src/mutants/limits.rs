@@ -1,7 +1,7 @@
 //! Accounts and pools that are wrong about limits which change. They exist to be caught.
 
-use crate::broken_account::{self, AccountState, Answer};
-use crate::broken_pool;
+use crate::mutants::account::{self, AccountState, Answer};
+use crate::mutants::pool;
 use domain::account::{Account, Command, Part};
 use domain::identity::AccountId;
 use domain::lease::{Grant, Want};
@@ -21,7 +21,7 @@ fn keys(state: &AccountState) -> Vec<domain::account::Key> {
 
 /// A new configuration adds keys and takes none away.
 pub struct RevokedKeysGoOn;
-impl broken_account::Flaw for RevokedKeysGoOn {
+impl account::Flaw for RevokedKeysGoOn {
     fn step(state: &mut AccountState, command: Command, now: Timestamp) -> Answer {
         let before = keys(state);
         let outcome = Account::step(state, command, now);
@@ -41,7 +41,7 @@ impl broken_account::Flaw for RevokedKeysGoOn {
 
 /// The end of a call frees all tokens, not only those that it did not use.
 pub struct TokensAreFreeAgain;
-impl broken_account::Flaw for TokensAreFreeAgain {
+impl account::Flaw for TokensAreFreeAgain {
     fn step(state: &mut AccountState, command: Command, now: Timestamp) -> Answer {
         let settles = matches!(command, Command::Settle(_));
         let outcome = Account::step(state, command, now);
@@ -54,7 +54,7 @@ impl broken_account::Flaw for TokensAreFreeAgain {
 
 /// A key keeps the limits that it had at first.
 pub struct KeysKeepTheirLimits;
-impl broken_account::Flaw for KeysKeepTheirLimits {
+impl account::Flaw for KeysKeepTheirLimits {
     fn step(state: &mut AccountState, command: Command, now: Timestamp) -> Answer {
         let before = keys(state);
         let outcome = Account::step(state, command, now);
@@ -75,7 +75,7 @@ impl broken_account::Flaw for KeysKeepTheirLimits {
 
 /// What calls leave after a recall is spent by the next.
 pub struct SpendsWhatItGaveBack;
-impl broken_account::Flaw for SpendsWhatItGaveBack {
+impl account::Flaw for SpendsWhatItGaveBack {
     fn step(state: &mut AccountState, command: Command, now: Timestamp) -> Answer {
         let gives_back = matches!(command, Command::GiveBack(_));
         let outcome = Account::step(state, command, now);
@@ -88,7 +88,7 @@ impl broken_account::Flaw for SpendsWhatItGaveBack {
 
 /// Gives tokens and does not count them.
 pub struct TokensAreNotCounted;
-impl broken_pool::Flaw for TokensAreNotCounted {
+impl pool::Flaw for TokensAreNotCounted {
     fn spoil(state: &mut State<Head, tenant_pool::Part>, _: AccountId, _: &Want, _: &Lease, _: &mut Grant) {
         state.head.rates.tokens = RateMeter::default();
     }

@@ -1,7 +1,7 @@
 //! The boundary's traits in a simulated world: one handle per request and host.
 
-use crate::calls::{Call, KillPoint};
-use crate::executor::Group;
+use crate::actors::calls::{Call, KillPoint};
+use crate::hosts::executor::Group;
 use crate::mutants::HostFlaw;
 use crate::world::World;
 use bytes::Bytes;
@@ -175,9 +175,9 @@ impl Secrets for SimulatedPlatform {
 impl Upstream for SimulatedPlatform {
     async fn send(&self, request: Request<Bytes>) -> Result<Response<Body>, PlatformError> {
         let Some(call) = self.call.clone() else {
-            return crate::webhooks::receive(&self.world, &request).await;
+            return crate::actors::webhooks::receive(&self.world, &request).await;
         };
-        crate::upstream::send(&self.world, &call, &request, async || {
+        crate::actors::upstream::send(&self.world, &call, &request, async || {
             self.die_at(KillPoint::AfterUpstreamSend, "host died after upstream send").await;
         })
         .await

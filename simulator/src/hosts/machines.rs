@@ -1,12 +1,12 @@
 //! The machines' hosts: they step, store, answer, deliver, and die at any point between.
 
-use crate::executor::Group;
-use crate::hosted::Hosted;
-use crate::kinds;
-use crate::mail::channel;
+use crate::hosts::executor::Group;
+use crate::hosts::hosted::Hosted;
+use crate::hosts::kinds;
+use crate::hosts::mail::channel;
+use crate::hosts::platform::SimulatedPlatform;
+use crate::hosts::rows::{HeadRow, Rows};
 use crate::mutants::HostFlaw;
-use crate::platform::SimulatedPlatform;
-use crate::rows::{HeadRow, Rows};
 use crate::world::{MACHINES, World};
 use core::time::Duration;
 use domain::account::Account;

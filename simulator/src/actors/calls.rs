@@ -1,6 +1,6 @@
 //! What really happened to one caller's request, as nobody in the product can know it.
 
-use crate::executor::Group;
+use crate::hosts::executor::Group;
 use core::cell::{Cell, RefCell};
 use domain::identity::RequestId;
 use domain::price::Usage;

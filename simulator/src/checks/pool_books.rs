@@ -1,11 +1,11 @@
 //! What must be true of a tenant's pool, and of it and its accounts together, after every stored step.
 
-use crate::books::Books;
-use crate::outstanding;
-use crate::pace::{History, Pace};
-use crate::rows::Rows;
+use crate::checks::books::Books;
+use crate::checks::outstanding;
+use crate::checks::pace::{History, Pace};
+use crate::checks::view::{View, equal};
+use crate::hosts::rows::Rows;
 use crate::trace::fnv;
-use crate::view::{View, equal};
 use core::time::Duration;
 use domain::account::{Account, RESERVE_VALIDITY};
 use domain::identity::AccountId;

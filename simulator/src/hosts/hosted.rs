@@ -1,6 +1,6 @@
 //! A state machine in its host: rows on disk, a copy in memory, and nothing of its type to be seen.
 
-use crate::rows::Rows;
+use crate::hosts::rows::Rows;
 use domain::state_machine::StateMachine;
 use domain::time::Timestamp;
 use platform::PlatformError;

@@ -1,11 +1,11 @@
 //! What must be true of an account after every stored step. These books are kept from what is on disk
 //! and from what was asked, never from what the account says of itself.
 
-use crate::levels::{Levels, ended_by, key_free, meter_of, worst_case};
-use crate::receipts::Receipts;
-use crate::rows::Rows;
+use crate::checks::levels::{Levels, ended_by, key_free, meter_of, worst_case};
+use crate::checks::receipts::Receipts;
+use crate::checks::view::{View, equal};
+use crate::hosts::rows::Rows;
 use crate::trace::fnv;
-use crate::view::{View, equal};
 use domain::account::{
     Account, BudgetRefusal, Command, Event, HOLD_TTL, HOLD_TTL_MAX, Hold, Key, LimitSource, Refusal, Reply,
     Reserve,

@@ -1,9 +1,9 @@
 //! A provider as providers are: it streams over time, fails, hangs, breaks off, bills too much, and does
 //! as it likes with `max_tokens`. It writes down what it really handed out.
 
-use crate::calls::{Answered, Call, KillPoint};
+use crate::actors::calls::{Answered, Call, KillPoint};
+use crate::actors::script::{Delta, Ending, Script};
 use crate::dice::Dice;
-use crate::script::{Delta, Ending, Script};
 use crate::world::World;
 use bytes::Bytes;
 use core::future::pending;

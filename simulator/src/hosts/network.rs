@@ -1,7 +1,7 @@
 //! Messages to machines: lost, late, repeated, out of order; answers likewise.
 
-use crate::machines::{Death, Key};
-use crate::mail::{Sender, channel};
+use crate::hosts::machines::{Death, Key};
+use crate::hosts::mail::{Sender, channel};
 use crate::mutants::HostFlaw;
 use crate::world::{NATURE, World};
 use core::pin::pin;

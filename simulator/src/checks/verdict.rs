@@ -1,10 +1,10 @@
 //! When all is healed and delivered: what the database holds, and what every call was charged.
 
-use crate::books::{Books, cost};
-use crate::calls::{Answered, Call, Facts};
-use crate::directory_verdict;
-use crate::view::equal;
-use crate::webhooks;
+use crate::actors::calls::{Answered, Call, Facts};
+use crate::actors::webhooks;
+use crate::checks::books::{Books, cost};
+use crate::checks::directory_verdict;
+use crate::checks::view::equal;
 use crate::world::World;
 use core::time::Duration;
 use domain::account::UsageRow;

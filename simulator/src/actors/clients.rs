@@ -1,8 +1,8 @@
 //! Callers: they ask, read, leave early, and ask again.
 
-use crate::calls::{Call, KillPoint};
-use crate::mail::{Receiver, Sender, channel};
-use crate::platform::SimulatedPlatform;
+use crate::actors::calls::{Call, KillPoint};
+use crate::hosts::mail::{Receiver, Sender, channel};
+use crate::hosts::platform::SimulatedPlatform;
 use crate::profile::{LARGE_ONE_IN, LARGE_TIMES};
 use crate::setting::MODEL;
 use crate::world::{NATURE, PROXIES, World};

@@ -1,8 +1,8 @@
 //! Changes in the directory, as the billing function makes them: the change and its pending push in one commit,
 //! then the push itself. What does not arrive stays pending, for the scheduler.
 
-use crate::limits;
-use crate::platform::SimulatedPlatform;
+use crate::actors::limits;
+use crate::hosts::platform::SimulatedPlatform;
 use crate::world::{OPERATOR, World};
 use domain::money::NanoEur;
 use platform::{Clock, Database, Statement};

@@ -1,6 +1,6 @@
 //! Machines as they lie on disk.
 
-use crate::rows::Rows;
+use crate::hosts::rows::Rows;
 use domain::account::{Account, Configuration, Hold, KeyMeter, Part};
 use domain::identity::{AccountId, RequestId};
 use domain::money::NanoEur;

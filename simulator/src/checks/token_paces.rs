@@ -1,8 +1,8 @@
 //! Tokens per minute of an account and its keys, kept from holds alone.
 
-use crate::books::Step;
-use crate::levels::meter_of;
-use crate::pace::Pace;
+use crate::checks::books::Step;
+use crate::checks::levels::meter_of;
+use crate::checks::pace::Pace;
 use core::time::Duration;
 use domain::account::{Command, Configuration, Hold, Key};
 use domain::price::Usage;
