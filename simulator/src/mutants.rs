@@ -114,7 +114,7 @@ pub static ALL: [Mutant; 49] = [
     of_account("a refund is taken twice", &REPEATS, 500, host::<share::RefundIsTakenTwice>),
     of_account("a notice is raised twice", &CONTENTION, 200, host::<share::NoticeIsRaisedTwice>),
     of_account("a key's notice is lost", &CONTENTION, 200, host::<account::KeysNoticeIsLost>),
-    of_account("credits go to the plan", &PERIODS, 500, host::<account::CreditsGoToThePlan>),
+    of_account("credits go to the plan", &REPEATS, 1_000, host::<account::CreditsGoToThePlan>),
     of_account("keys have no budget", &CONTENTION, 200, host::<share::KeysHaveNoBudget>),
     of_account("revoked keys go on", &CONTENTION, 2_000, host::<limits::RevokedKeysGoOn>),
     of_account("tokens are free again", &CONTENTION, 1_000, host::<limits::TokensAreFreeAgain>),
