@@ -1,6 +1,7 @@
 // What the wasm asks of the Workers runtime, in calls that do as much as possible at once. Rust's
 // side is src/host.rs.
 
+import { Gathered } from "./gathered.mjs";
 import { runInLane } from "./lanes.mjs";
 
 // Rust's futures are driven by microtasks. The runtime's own queueMicrotask wraps each in an object; a promise
@@ -119,7 +120,7 @@ const WHOLE_BODY_MAX = 1 << 20;
 /** All that is read of an answer's headers; each costs a crossing. */
 const HEADERS_OF_INTEREST = ["content-type", "retry-after"];
 
-/** Sends, and answers [status, header lines, the whole body or undefined, a reader or undefined]. */
+/** Sends, and answers [status, header lines, the whole body or undefined, what comes of it or undefined]. */
 export async function send(method, url, headers, body) {
   const answer = await fetch(url, {
     method,
@@ -136,17 +137,16 @@ export async function send(method, url, headers, body) {
   const whole = answer.body === null || (length !== null && Number(length) <= WHOLE_BODY_MAX);
   return whole
     ? [answer.status, lines, new Uint8Array(await answer.arrayBuffer()), undefined]
-    : [answer.status, lines, undefined, answer.body.getReader()];
+    : [answer.status, lines, undefined, new Gathered(answer.body)];
 }
 
-/** The next chunk, or undefined at the end. */
-export async function read(reader) {
-  const { done, value } = await reader.read();
-  return done ? undefined : value;
+/** What has come since the last time, or undefined at the end. */
+export function read(gathered) {
+  return gathered.next();
 }
 
-export function cancel(reader) {
-  reader.cancel().catch(() => {});
+export function cancel(gathered) {
+  gathered.cancel();
 }
 
 /** An object that panicked or hangs may never answer. */
