@@ -77,7 +77,7 @@ fn check(platform: &impl Platform, attempts: &Attempts, max: u64) -> Result<(), 
     if attempts.count <= max {
         return Ok(());
     }
-    let wait = attempts.window_ends_at.since(platform.now()) + Duration::from_secs(1);
+    let wait = attempts.window_ends_at.since(platform.now());
     let problem = Problem::new(
         StatusCode::TOO_MANY_REQUESTS,
         "rate_limit_error",
