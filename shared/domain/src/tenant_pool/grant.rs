@@ -26,8 +26,8 @@ pub(super) fn grant(
     let mut short = None;
     let mut permits = Ok(None);
     if !late {
-        if want.gives_back {
-            // It has just given back what it could.
+        if has_no_more(&lease, want) {
+            // It has just given back what it could. Else a grant may be on its way to it, and then it can give more.
             state.head.period.sparers.retain(|other| *other != account);
         }
         short = raise(state, configuration, &before, &mut lease, want, now);
@@ -60,9 +60,13 @@ pub(super) fn grant(
 /// Whether the account has no more than it needs until it is granted more. What it tells late is not believed once it
 /// was granted more in the same epoch.
 fn is_drained(before: &Lease, lease: &Lease, want: &Want) -> bool {
-    let same_period = want.period_opened_at == lease.period_opened_at;
     let was = before.drained && lease.epoch == before.epoch && lease.granted <= before.granted;
-    was || (want.gives_back && same_period && lease.granted <= want.base)
+    was || has_no_more(lease, want)
+}
+
+/// Whether the account gives back, and knew of all that it was granted when it said so.
+fn has_no_more(lease: &Lease, want: &Want) -> bool {
+    want.gives_back && want.period_opened_at == lease.period_opened_at && lease.granted <= want.base
 }
 
 /// Whoever is granted something between two looks may have it to spare before the next.

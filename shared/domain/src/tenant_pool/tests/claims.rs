@@ -155,6 +155,30 @@ fn p13_a_new_period_begins_with_the_whole_budget_and_old_holds_end_in_the_old_on
 }
 
 #[test]
+fn p15_an_account_that_was_asked_before_its_grant_arrived_is_asked_again() {
+    let mut tenant = Tenant::with_budget(2, 1_000);
+    tenant.call(0, 100).unwrap();
+    let account::Reply::GivesBack(told) = tenant.tell(0, account::Command::GiveBack(0)) else {
+        panic!("it gives back")
+    };
+    tenant.want(0, &told);
+    let mut reserve = tenant.next_call(100);
+    let ask = account::Command::Reserve(Box::new(reserve.clone()));
+    let account::Reply::NeedsGrant(needs) = tenant.tell(0, ask) else {
+        panic!("it has no more than it needs")
+    };
+    let grant = tenant.want(0, &needs.want);
+    assert!(grant.granted > nano(200));
+    // Meanwhile another is short of the spare, and who has it does not know yet.
+    budget_refusal(tenant.call(1, 800).unwrap_err());
+    reserve.grant = Some(Box::new(grant));
+    let admitted = tenant.tell(0, account::Command::Reserve(Box::new(reserve)));
+    assert!(matches!(admitted, account::Reply::Reserved(_)));
+    tenant.call(1, 800).unwrap();
+    tenant.check(1_000, 0);
+}
+
+#[test]
 fn an_account_whose_clock_is_ahead_of_the_pools_stays_in_the_pools_period() {
     let mut tenant = Tenant::with_budget(1, 1_000);
     tenant.call(0, 600).unwrap();
