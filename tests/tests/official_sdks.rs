@@ -101,9 +101,10 @@ async fn refusals_raise_the_right_classes() {
     raises(&scene, &user, unknown, "NotFoundError", 404, "model_not_found");
     let poor = scene.user_with_budget("0").await;
     raises(&scene, &poor, json!({"model": MODEL}), "PermissionDeniedError", 403, "budget_exceeded");
-    // The default ceiling is more than the whole limit: no SDK tries that again.
+    // More than the whole limit: no SDK tries that again.
     let narrow = scene.user(json!({"budget_total": "1", "tokens_per_minute": 1_000})).await;
-    raises(&scene, &narrow, json!({"model": MODEL}), "PermissionDeniedError", 403, "exceeds_limit");
+    let large = json!({"model": MODEL, "max_tokens": 2_000});
+    raises(&scene, &narrow, large, "PermissionDeniedError", 403, "exceeds_limit");
     let mut stranger = user.clone();
     stranger.key = "sk-cf-forged".into();
     raises(&scene, &stranger, json!({"model": MODEL}), "AuthenticationError", 401, "invalid_api_key");
