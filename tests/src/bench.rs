@@ -27,8 +27,8 @@ pub struct Plan {
     pub rounds: u32,
     pub connections: Vec<usize>,
     pub shapes: Vec<Shape>,
-    /// Accounts that share the proxy's load.
-    pub accounts: usize,
+    /// How many accounts share the proxy's load; one number after the other.
+    pub accounts: Vec<usize>,
 }
 
 impl Default for Plan {
@@ -37,8 +37,8 @@ impl Default for Plan {
             duration: Duration::from_secs(6),
             rounds: 3,
             connections: vec![1, 16, 64],
-            shapes: vec![Shape::Plain, Shape::Stream],
-            accounts: 1,
+            shapes: SHAPES.to_vec(),
+            accounts: vec![1, 64],
         }
     }
 }
@@ -46,16 +46,38 @@ impl Default for Plan {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shape {
     Plain,
-    /// 50 chunks.
-    Stream,
+    /// 50 chunks, back to back or [`fixed::PACE`] apart. A caller who did not ask for usage must not see its chunk.
+    Stream {
+        asks_for_usage: bool,
+        paced: bool,
+    },
 }
+
+pub const SHAPES: [Shape; 5] = [
+    Shape::Plain,
+    Shape::Stream { asks_for_usage: false, paced: false },
+    Shape::Stream { asks_for_usage: true, paced: false },
+    Shape::Stream { asks_for_usage: false, paced: true },
+    Shape::Stream { asks_for_usage: true, paced: true },
+];
 
 impl Shape {
     pub fn name(self) -> &'static str {
         match self {
             Self::Plain => "plain",
-            Self::Stream => "stream",
+            Self::Stream { asks_for_usage: false, paced: false } => "stream",
+            Self::Stream { asks_for_usage: true, paced: false } => "stream-with-usage",
+            Self::Stream { asks_for_usage: false, paced: true } => "paced-stream",
+            Self::Stream { asks_for_usage: true, paced: true } => "paced-stream-with-usage",
         }
+    }
+
+    pub const fn is_paced(self) -> bool {
+        matches!(self, Self::Stream { paced: true, .. })
+    }
+
+    pub fn named(name: &str) -> Option<Self> {
+        SHAPES.into_iter().find(|shape| shape.name() == name)
     }
 
     fn body(self) -> String {
@@ -63,11 +85,14 @@ impl Shape {
             "model": MODEL, "max_tokens": 100,
             "messages": [
                 {"role": "system", "content": "You are a helpful assistant. Answer briefly and to the point."},
-                {"role": "user", "content": "What is the capital of France, and since when?"},
+                {"role": "user", "content": if self.is_paced() { fixed::PACED } else { fixed::AT_ONCE }},
             ],
         });
-        if self == Self::Stream {
+        if let Self::Stream { asks_for_usage, .. } = self {
             body["stream"] = true.into();
+            if asks_for_usage {
+                body["stream_options"] = json!({"include_usage": true});
+            }
         }
         body.to_string()
     }
@@ -99,6 +124,8 @@ pub struct Row {
     pub subject: Subject,
     pub shape: Shape,
     pub connections: usize,
+    /// Behind the proxy.
+    pub accounts: usize,
     pub measured: Measured,
     /// Of the whole workerd process.
     pub cpu_seconds: f64,
@@ -116,28 +143,31 @@ struct Target {
 pub async fn run(plan: &Plan) -> Report {
     let upstream = fixed::start();
     let host = Host::start_with_pass_through(&upstream, PASS_THROUGH);
-    let targets = targets(plan, &upstream, &host).await;
-    for target in &targets {
-        for &shape in &plan.shapes {
-            load::run(&load_on(target, shape, 16, WARM_UP)).await;
-        }
+    let mut keys = Vec::new();
+    for index in 0..plan.accounts.iter().copied().max().unwrap_or(1) {
+        keys.push(account_key(&host, index).await);
     }
     let mut rows = Vec::new();
-    for &shape in &plan.shapes {
-        for &connections in &plan.connections {
-            eprintln!("{} at {connections} connections …", shape.name());
-            rows.extend(measure(plan, &host, &targets, shape, connections).await);
+    for &accounts in &plan.accounts {
+        let targets = targets(&upstream, &host, &keys[..accounts]);
+        for target in &targets {
+            for &shape in plan.shapes.iter().filter(|shape| !shape.is_paced()) {
+                load::run(&load_on(target, shape, 16, WARM_UP)).await;
+            }
+        }
+        for &shape in &plan.shapes {
+            for &connections in &plan.connections {
+                eprintln!("{} at {connections} connections, {accounts} accounts …", shape.name());
+                let measured = measure(plan, &host, &targets, shape, connections).await;
+                rows.extend(measured.into_iter().map(|row| Row { accounts, ..row }));
+            }
         }
     }
-    Report { rows, accounts: plan.accounts }
+    Report { rows }
 }
 
-async fn targets(plan: &Plan, upstream: &str, host: &Host) -> Vec<Target> {
+fn targets(upstream: &str, host: &Host, keys: &[String]) -> Vec<Target> {
     let authority = |url: &str| crate::client::Client::new(url).authority().to_owned();
-    let mut keys = Vec::new();
-    for index in 0..plan.accounts {
-        keys.push(account_key(host, index).await);
-    }
     let nobody = vec!["no-key-is-looked-at".to_owned()];
     vec![
         Target { subject: Subject::Direct, authority: authority(upstream), keys: nobody.clone() },
@@ -146,7 +176,7 @@ async fn targets(plan: &Plan, upstream: &str, host: &Host) -> Vec<Target> {
             authority: format!("127.0.0.1:{}", host.port(PASS_THROUGH)),
             keys: nobody,
         },
-        Target { subject: Subject::Proxy, authority: authority(&host.facts().url), keys },
+        Target { subject: Subject::Proxy, authority: authority(&host.facts().url), keys: keys.to_vec() },
     ]
 }
 
@@ -191,5 +221,6 @@ async fn measure(plan: &Plan, host: &Host, targets: &[Target], shape: Shape, con
 }
 
 fn empty_row(subject: Subject, shape: Shape, connections: usize) -> Row {
-    Row { subject, shape, connections, measured: Measured::default(), cpu_seconds: 0.0, rows_written: 0 }
+    let measured = Measured::default();
+    Row { subject, shape, connections, accounts: 0, measured, cpu_seconds: 0.0, rows_written: 0 }
 }

@@ -1,12 +1,11 @@
 //! The benchmark's figures, for people and for programs.
 
-use super::{Row, Shape, Subject};
+use super::{Row, Subject};
 use crate::load::percentile;
 use serde_json::{Value, json};
 
 pub struct Report {
     pub rows: Vec<Row>,
-    pub accounts: usize,
 }
 
 /// The figures of one row.
@@ -41,13 +40,14 @@ impl Figures {
 impl Report {
     pub fn json(&self) -> Value {
         let rows: Vec<Value> = self.rows.iter().map(|row| self.row_json(row)).collect();
-        json!({"accounts": self.accounts, "rows": rows})
+        json!({"rows": rows})
     }
 
     fn row_json(&self, row: &Row) -> Value {
         let figures = Figures::of(row);
         let mut value = json!({
             "subject": row.subject.name(), "shape": row.shape.name(), "connections": row.connections,
+            "accounts": row.accounts,
             "requests": row.measured.requests(), "failures": row.measured.failures,
             "first_failure": row.measured.first_failure,
             "requests_per_second": figures.per_second, "p50_ms": figures.p50_ms, "p99_ms": figures.p99_ms,
@@ -66,7 +66,8 @@ impl Report {
     fn ratios(&self, row: &Row) -> Option<(f64, f64)> {
         let same = |other: &&Row| {
             other.subject == Subject::PassThrough
-                && (other.shape, other.connections) == (row.shape, row.connections)
+                && (other.shape, other.connections, other.accounts)
+                    == (row.shape, row.connections, row.accounts)
         };
         let yardstick = Figures::of(self.rows.iter().find(same)?);
         let figures = (row.subject == Subject::Proxy).then(|| Figures::of(row))?;
@@ -76,12 +77,9 @@ impl Report {
 
     pub fn markdown(&self) -> String {
         let mut text = String::new();
-        for shape in [Shape::Plain, Shape::Stream] {
-            let rows: Vec<&Row> = self.rows.iter().filter(|row| row.shape == shape).collect();
-            if rows.is_empty() {
-                continue;
-            }
-            text += &format!("\n### {} ({} account(s) behind the proxy)\n\n", shape.name(), self.accounts);
+        for rows in self.rows.chunk_by(|one, next| (one.shape, one.accounts) == (next.shape, next.accounts)) {
+            let (shape, accounts) = (rows[0].shape.name(), rows[0].accounts);
+            text += &format!("\n### {shape}, {accounts} account(s) behind the proxy\n\n");
             text += "| connections | | requests/s | p50 ms | p99 ms | first byte p50 / p99 ms | CPU-s/1,000 | rows/request | CPU × | requests/s × | failures |\n";
             text += "|---|---|---|---|---|---|---|---|---|---|---|\n";
             for row in rows {

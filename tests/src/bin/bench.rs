@@ -2,10 +2,10 @@
 //! provider itself, in one go and interleaved.
 //!
 //! Options: `--seconds N` for each measurement (default 6), `--rounds N` (3), `--connections 1,16,64`,
-//! `--only plain|stream`, `--accounts N` (1).
+//! `--accounts 1,64`, `--only plain,stream,stream-with-usage,paced-stream,paced-stream-with-usage`.
 
 use std::time::Duration;
-use tests::bench::{Plan, Shape, run};
+use tests::bench::{Plan, SHAPES, Shape, run};
 
 fn main() {
     let plan = plan(std::env::args().skip(1)).unwrap_or_else(|problem| {
@@ -28,19 +28,21 @@ fn plan(mut arguments: impl Iterator<Item = String>) -> Result<Plan, String> {
         let value = arguments.next().ok_or(format!("{option} needs a value"))?;
         let number = |text: &str| text.parse::<usize>().ok().filter(|&number| number > 0);
         let count = || number(&value).ok_or(format!("{option} {value}: not a positive number"));
+        let counts = || {
+            let list: Option<Vec<usize>> = value.split(',').map(number).collect();
+            list.ok_or(format!("{option} {value}: numbers and commas"))
+        };
         match option.as_str() {
             "--seconds" => plan.duration = Duration::from_secs(count()? as u64),
             "--rounds" => plan.rounds = u32::try_from(count()?).map_err(|error| error.to_string())?,
-            "--accounts" => plan.accounts = count()?,
-            "--connections" => {
-                let list: Option<Vec<usize>> = value.split(',').map(number).collect();
-                plan.connections = list.ok_or(format!("--connections {value}: numbers and commas"))?;
+            "--accounts" => plan.accounts = counts()?,
+            "--connections" => plan.connections = counts()?,
+            "--only" => {
+                let list: Option<Vec<Shape>> = value.split(',').map(Shape::named).collect();
+                let names = SHAPES.map(Shape::name).join(", ");
+                plan.shapes = list.ok_or(format!("--only {value}: some of {names}"))?;
             }
-            "--only" => plan.shapes.retain(|shape| shape.name() == value),
             _ => return Err(format!("unknown option {option}")),
-        }
-        if plan.shapes.is_empty() {
-            return Err(format!("--only {value}: {} or {}", Shape::Plain.name(), Shape::Stream.name()));
         }
     }
     Ok(plan)

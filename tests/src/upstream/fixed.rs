@@ -1,11 +1,18 @@
 //! The provider of the benchmark: always the same answer, as cheaply as possible, so that what is measured is
 //! what stands in front of it.
 
+use core::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 /// Chunks with text in a streamed answer; each is written to the socket on its own.
 pub const STREAM_CHUNKS: usize = 50;
+
+/// Between two chunks of whoever asks [`PACED`].
+pub const PACE: Duration = Duration::from_millis(20);
+/// Questions, by which the answer's pace is chosen: they come through whatever stands in front.
+pub const PACED: &str = "What is the capital of France, and since when? Take your time.";
+pub const AT_ONCE: &str = "What is the capital of France, and since when?";
 
 /// Requests beyond this are a mistake in the benchmark.
 const REQUEST_BYTES_MAX: usize = 1 << 20;
@@ -36,7 +43,8 @@ async fn connection(mut stream: TcpStream, answers: &Answers) {
     while let Some(length) = request(&mut stream, &mut received).await {
         let asks = |field: &[u8]| received[..length].windows(field.len()).any(|window| window == field);
         let written = if asks(b"\"stream\":true") {
-            write_each(&mut stream, answers, asks(b"\"include_usage\":true")).await
+            let pace = asks(PACED.as_bytes()).then_some(PACE);
+            write_each(&mut stream, answers, asks(b"\"include_usage\":true"), pace).await
         } else {
             stream.write_all(&answers.whole).await
         };
@@ -47,11 +55,19 @@ async fn connection(mut stream: TcpStream, answers: &Answers) {
     }
 }
 
-async fn write_each(stream: &mut TcpStream, answers: &Answers, include_usage: bool) -> std::io::Result<()> {
+async fn write_each(
+    stream: &mut TcpStream,
+    answers: &Answers,
+    include_usage: bool,
+    pace: Option<Duration>,
+) -> std::io::Result<()> {
     for piece in &answers.pieces {
         stream.write_all(piece).await?;
-        // Streams side by side take turns, as from a real provider.
-        tokio::task::yield_now().await;
+        match pace {
+            Some(pace) => tokio::time::sleep(pace).await,
+            // Streams side by side take turns, as from a real provider.
+            None => tokio::task::yield_now().await,
+        }
     }
     if include_usage {
         stream.write_all(&answers.usage).await?;
