@@ -86,7 +86,7 @@ impl Ledger {
 
 fn size(write: &Write) -> usize {
     match write {
-        Write::Head(value) | Write::Put { value, .. } | Write::PutEvent { value, .. } => value.len(),
+        Write::Head(value) | Write::Put { value, .. } | Write::PutEvents { value, .. } => value.len(),
         Write::Delete { .. } | Write::DeleteEventsThrough { .. } => 0,
     }
 }

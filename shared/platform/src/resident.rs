@@ -1,8 +1,9 @@
 //! How a state machine lies in rows, for every host that has rows.
 //!
 //! One row holds the head, and beside it the short-lived parts and undelivered events as long as they
-//! are small: so a step of a quiet account writes a single row, and one row is atomic by itself. What
-//! does not fit gets rows of its own, so that a step never costs more with a thousand open holds.
+//! are small: so a step of a quiet account writes a single row, and one row is atomic by itself. Parts that
+//! do not fit get rows of their own, so that a step never costs more with a thousand open holds. When events
+//! fill their room, all of them move to one row together, so that an event costs a fraction of a row.
 
 use domain::state_machine::{Codec, Part, PartKey, State, StateMachine};
 use domain::time::Timestamp;
@@ -12,8 +13,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 #[cfg(test)]
 mod tests;
 
-/// What lies beside the head at most: with it, the row stays within one page of SQLite.
-const INLINE_BYTES_MAX: usize = 2_500;
+/// What lies beside the head at most: with both, the row stays within one page of SQLite.
+const PART_BYTES_MAX: usize = 1_200;
+const EVENT_BYTES_MAX: usize = 1_300;
 /// What keys, sequences and the encoding's own bytes add to a value beside the head, rounded up.
 const INLINE_FRAME: usize = 28;
 const LAYOUT: u32 = 1;
@@ -22,10 +24,23 @@ const LAYOUT: u32 = 1;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Write {
     Head(Vec<u8>),
-    Put { key: PartKey, due: Timestamp, value: Vec<u8> },
-    Delete { key: PartKey },
-    PutEvent { sequence: u64, value: Vec<u8> },
-    DeleteEventsThrough { sequence: u64 },
+    Put {
+        key: PartKey,
+        due: Timestamp,
+        value: Vec<u8>,
+    },
+    Delete {
+        key: PartKey,
+    },
+    /// Several events, of which the last has the number `through`.
+    PutEvents {
+        through: u64,
+        value: Vec<u8>,
+    },
+    /// Rows of events whose last has this number or a smaller one.
+    DeleteEventsThrough {
+        sequence: u64,
+    },
 }
 
 /// What a step answers, and what must be stored before anybody hears of it.
@@ -39,7 +54,6 @@ pub struct Batch {
     pub events: Vec<Vec<u8>>,
     /// What [`Resident::acknowledge`] takes, once they are delivered.
     pub through: u64,
-    pub of_rows: u64,
 }
 
 impl Batch {
@@ -68,9 +82,9 @@ struct StoredHead {
     events: Vec<StoredEvent>,
     #[n(4)]
     next_sequence: u64,
-    /// Events that lie in rows of their own.
+    /// The number of the last event that was delivered.
     #[n(5)]
-    row_events: u64,
+    acknowledged: u64,
 }
 
 #[derive(Encode, Decode)]
@@ -81,7 +95,7 @@ struct StoredPart {
     value: Vec<u8>,
 }
 
-#[derive(Encode, Decode)]
+#[derive(Clone, Encode, Decode)]
 struct StoredEvent {
     #[n(0)]
     sequence: u64,
@@ -94,12 +108,14 @@ pub struct Resident<M: StateMachine> {
     state: State<M::Head, M::Part>,
     head: Vec<u8>,
     inline_parts: BTreeMap<PartKey, Vec<u8>>,
-    inline_events: VecDeque<(u64, Vec<u8>)>,
-    inline_bytes: usize,
+    part_bytes: usize,
+    /// The youngest events; older ones lie in rows.
+    inline_events: VecDeque<StoredEvent>,
+    event_bytes: usize,
     row_parts: BTreeSet<PartKey>,
     /// Parts that are in memory for this step only.
     visiting: Vec<PartKey>,
-    row_events: u64,
+    acknowledged: u64,
     next_sequence: u64,
 }
 
@@ -114,16 +130,14 @@ impl<M: StateMachine> Resident<M> {
         let mut resident = Self { state: State::new(decode(&stored.head)?), ..Self::empty() };
         resident.head = stored.head;
         resident.next_sequence = stored.next_sequence;
-        resident.row_events = stored.row_events;
+        resident.acknowledged = stored.acknowledged;
         for part in stored.parts {
             resident.state.load(part.key, decode(&part.value)?);
-            resident.inline_bytes += framed(&part.value);
+            resident.part_bytes += framed(&part.value);
             resident.inline_parts.insert(part.key, part.value);
         }
-        for event in stored.events {
-            resident.inline_bytes += framed(&event.value);
-            resident.inline_events.push_back((event.sequence, event.value));
-        }
+        resident.event_bytes = stored.events.iter().map(|event| framed(&event.value)).sum();
+        resident.inline_events = stored.events.into();
         Ok(resident)
     }
 
@@ -133,11 +147,12 @@ impl<M: StateMachine> Resident<M> {
             // As if it were stored: a machine that was never anything else stores nothing.
             head: encode(&M::Head::default()),
             inline_parts: BTreeMap::new(),
+            part_bytes: 0,
             inline_events: VecDeque::new(),
-            inline_bytes: 0,
+            event_bytes: 0,
             row_parts: BTreeSet::new(),
             visiting: Vec::new(),
-            row_events: 0,
+            acknowledged: 0,
             next_sequence: 1,
         }
     }
@@ -164,7 +179,8 @@ impl<M: StateMachine> Resident<M> {
             inline_changed |= self.place_part(key, &mut writes);
         }
         for event in outcome.events {
-            inline_changed |= self.place_event(encode(&event), &mut writes);
+            self.place_event(encode(&event), &mut writes);
+            inline_changed = true;
         }
         self.evict();
         self.write_head(inline_changed, &mut writes);
@@ -175,45 +191,52 @@ impl<M: StateMachine> Resident<M> {
         self.state.wake_at()
     }
 
-    pub fn undelivered(&self) -> u64 {
-        self.row_events + self.inline_events.len() as u64
+    pub const fn undelivered(&self) -> u64 {
+        self.next_sequence - 1 - self.acknowledged
     }
 
-    /// Whether some events lie in rows of their own; those are older or younger than the inline ones.
-    pub const fn has_row_events(&self) -> bool {
-        self.row_events > 0
+    /// Whether some events lie in rows of their own; those are older than the others.
+    pub fn has_row_events(&self) -> bool {
+        let oldest_inline = self.inline_events.front().map_or(self.next_sequence, |event| event.sequence);
+        self.acknowledged + 1 < oldest_inline
     }
 
-    /// What to deliver next, `max` events at most. `rows` are the oldest that lie in rows of their own, at least `max`
-    /// of them or all. They may have been read later than the head: what is younger than the head is left, since
-    /// others that came with it may be missing here.
-    pub fn next_batch(&self, rows: Vec<(u64, Vec<u8>)>, max: usize) -> Option<Batch> {
-        let known = rows.into_iter().filter(|(sequence, _)| *sequence < self.next_sequence);
-        let inline = self.inline_events.iter().cloned();
-        let mut waiting: Vec<_> = known
-            .map(|(sequence, value)| (sequence, value, true))
-            .chain(inline.map(|(sequence, value)| (sequence, value, false)))
-            .collect();
-        waiting.sort_unstable_by_key(|(sequence, ..)| *sequence);
-        waiting.truncate(max);
-        let through = waiting.last()?.0;
-        let of_rows = waiting.iter().filter(|(.., of_rows)| *of_rows).count() as u64;
-        Some(Batch { events: waiting.into_iter().map(|(_, value, _)| value).collect(), through, of_rows })
-    }
-
-    /// Drops every event up to `sequence`: they were acknowledged. `of_rows` is how many of them lay
-    /// in rows of their own.
-    pub fn acknowledge(&mut self, sequence: u64, of_rows: u64) -> Vec<Write> {
-        let mut writes = Vec::new();
-        if of_rows > 0 {
-            self.row_events = self.row_events.saturating_sub(of_rows);
-            writes.push(Write::DeleteEventsThrough { sequence });
-        }
-        while self.inline_events.front().is_some_and(|(first, _)| *first <= sequence) {
-            if let Some((_, value)) = self.inline_events.pop_front() {
-                self.inline_bytes -= framed(&value);
+    /// What to deliver next, `max` events at most. `rows` are the oldest rows of events, at least `max` of them or all.
+    /// They may have been read later than the head: what is younger than the head is left, since others that came with
+    /// it may be missing here.
+    pub fn next_batch(&self, rows: &[Vec<u8>], max: usize) -> Result<Option<Batch>, LayoutError> {
+        let mut waiting = BTreeMap::new();
+        let is_known =
+            |event: &StoredEvent| self.acknowledged < event.sequence && event.sequence < self.next_sequence;
+        for row in rows {
+            let events: Vec<StoredEvent> = decode(row)?;
+            waiting.extend(events.into_iter().filter(is_known).map(|event| (event.sequence, event.value)));
+            if waiting.len() >= max {
+                break;
             }
         }
+        if waiting.len() < max {
+            let inline = self.inline_events.iter().map(|event| (event.sequence, event.value.clone()));
+            waiting.extend(inline);
+        }
+        let batch: Vec<(u64, Vec<u8>)> = waiting.into_iter().take(max).collect();
+        let Some(through) = batch.last().map(|(sequence, _)| *sequence) else { return Ok(None) };
+        Ok(Some(Batch { events: batch.into_iter().map(|(_, value)| value).collect(), through }))
+    }
+
+    /// Drops every event up to `sequence`: they were delivered. A row stays until its last was.
+    pub fn acknowledge(&mut self, sequence: u64) -> Vec<Write> {
+        let mut writes = Vec::new();
+        if sequence <= self.acknowledged {
+            return writes;
+        }
+        if self.has_row_events() {
+            writes.push(Write::DeleteEventsThrough { sequence });
+        }
+        while let Some(event) = self.inline_events.pop_front_if(|event| event.sequence <= sequence) {
+            self.event_bytes -= framed(&event.value);
+        }
+        self.acknowledged = sequence;
         self.write_head(true, &mut writes);
         writes
     }
@@ -222,7 +245,7 @@ impl<M: StateMachine> Resident<M> {
     fn place_part(&mut self, key: PartKey, writes: &mut Vec<Write>) -> bool {
         let was_inline = match self.inline_parts.remove(&key) {
             Some(old) => {
-                self.inline_bytes -= framed(&old);
+                self.part_bytes -= framed(&old);
                 true
             }
             None => false,
@@ -234,9 +257,9 @@ impl<M: StateMachine> Resident<M> {
             return was_inline;
         };
         let (due, value) = (part.due(), encode(part));
-        let fits = part.is_hot() && self.inline_bytes + framed(&value) <= INLINE_BYTES_MAX;
+        let fits = part.is_hot() && self.part_bytes + framed(&value) <= PART_BYTES_MAX;
         if fits && !self.row_parts.contains(&key) {
-            self.inline_bytes += framed(&value);
+            self.part_bytes += framed(&value);
             self.inline_parts.insert(key, value);
             return true;
         }
@@ -245,17 +268,16 @@ impl<M: StateMachine> Resident<M> {
         was_inline
     }
 
-    fn place_event(&mut self, value: Vec<u8>, writes: &mut Vec<Write>) -> bool {
+    fn place_event(&mut self, value: Vec<u8>, writes: &mut Vec<Write>) {
         let sequence = self.next_sequence;
         self.next_sequence += 1;
-        if self.inline_bytes + framed(&value) <= INLINE_BYTES_MAX {
-            self.inline_bytes += framed(&value);
-            self.inline_events.push_back((sequence, value));
-        } else {
-            self.row_events += 1;
-            writes.push(Write::PutEvent { sequence, value });
+        self.event_bytes += framed(&value);
+        self.inline_events.push_back(StoredEvent { sequence, value });
+        if self.event_bytes > EVENT_BYTES_MAX {
+            let events: Vec<StoredEvent> = self.inline_events.drain(..).collect();
+            self.event_bytes = 0;
+            writes.push(Write::PutEvents { through: sequence, value: encode(&events) });
         }
-        true
     }
 
     fn in_own_row(&mut self, key: PartKey) {
@@ -283,15 +305,13 @@ impl<M: StateMachine> Resident<M> {
 
     fn encode_row(&self) -> Vec<u8> {
         let part = |(key, value): (&PartKey, &Vec<u8>)| StoredPart { key: *key, value: value.clone() };
-        let event =
-            |(sequence, value): &(u64, Vec<u8>)| StoredEvent { sequence: *sequence, value: value.clone() };
         encode(&StoredHead {
             layout: LAYOUT,
             head: self.head.clone(),
             parts: self.inline_parts.iter().map(part).collect(),
-            events: self.inline_events.iter().map(event).collect(),
+            events: self.inline_events.iter().cloned().collect(),
             next_sequence: self.next_sequence,
-            row_events: self.row_events,
+            acknowledged: self.acknowledged,
         })
     }
 }

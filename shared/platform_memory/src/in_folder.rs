@@ -31,7 +31,7 @@ CREATE TABLE IF NOT EXISTS parts (
   kind TEXT, name TEXT, key BLOB, due INTEGER NOT NULL, value BLOB NOT NULL, PRIMARY KEY (kind, name, key)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS events (
-  kind TEXT, name TEXT, sequence INTEGER, value BLOB NOT NULL, PRIMARY KEY (kind, name, sequence)
+  kind TEXT, name TEXT, through INTEGER, value BLOB NOT NULL, PRIMARY KEY (kind, name, through)
 ) WITHOUT ROWID;";
 
 impl MemoryPlatform {
@@ -70,9 +70,9 @@ impl MachinesFile {
             let key = PartKey::from_bytes(&key).ok_or(Error::InvalidQuery)?;
             Ok(Write::Put { key, due: Timestamp::from_millis(row.get(3)?), value: row.get(4)? })
         })?;
-        let events = "SELECT kind, name, sequence, value FROM events";
+        let events = "SELECT kind, name, through, value FROM events";
         read(&connection, events, &mut machines, |row| {
-            Ok(Write::PutEvent { sequence: row.get::<_, i64>(2)?.cast_unsigned(), value: row.get(3)? })
+            Ok(Write::PutEvents { through: row.get::<_, i64>(2)?.cast_unsigned(), value: row.get(3)? })
         })?;
         Ok(machines)
     }
@@ -121,12 +121,12 @@ fn store_one(transaction: &Transaction<'_>, (kind, name): &Key, write: &Write) -
         Write::Delete { key } => {
             execute("DELETE FROM parts WHERE kind = ?1 AND name = ?2 AND key = ?3", params![key.to_bytes()])
         }
-        Write::PutEvent { sequence, value } => execute(
-            "INSERT OR REPLACE INTO events (kind, name, sequence, value) VALUES (?1, ?2, ?3, ?4)",
-            params![sequence.cast_signed(), value],
+        Write::PutEvents { through, value } => execute(
+            "INSERT OR REPLACE INTO events (kind, name, through, value) VALUES (?1, ?2, ?3, ?4)",
+            params![through.cast_signed(), value],
         ),
         Write::DeleteEventsThrough { sequence } => execute(
-            "DELETE FROM events WHERE kind = ?1 AND name = ?2 AND sequence <= ?3",
+            "DELETE FROM events WHERE kind = ?1 AND name = ?2 AND through <= ?3",
             params![sequence.cast_signed()],
         ),
     }

@@ -33,7 +33,7 @@ impl Rows {
                 Write::Head(value) => self.head = Some(value),
                 Write::Put { key, due, value } => drop(self.parts.insert(key, (due, value))),
                 Write::Delete { key } => drop(self.parts.remove(&key)),
-                Write::PutEvent { sequence, value } => drop(self.events.insert(sequence, value)),
+                Write::PutEvents { through, value } => drop(self.events.insert(through, value)),
                 Write::DeleteEventsThrough { sequence } => self.events.retain(|at, _| *at > sequence),
             }
         }

@@ -166,7 +166,6 @@ fn a_room_in_a_folder_outlives_its_process_with_state_and_undelivered_events() {
         first.apply::<Account>(NAME, configure()).await.unwrap();
         charged(first.clone(), 0..100).await;
         let rows = first.rows_of::<Account>(NAME);
-        assert!(rows > 50, "{rows} rows: most events lie in rows of their own");
         drop(first);
         let second = MemoryPlatform::in_folder(&folder.0).unwrap();
         assert_eq!(second.machines::<Account>(), [NAME]);
@@ -175,12 +174,14 @@ fn a_room_in_a_folder_outlives_its_process_with_state_and_undelivered_events() {
         charged(second.clone(), 90..110).await;
         assert_eq!(used(&second).await, NanoEur::euros(110));
         assert_eq!(second.undelivered::<Account>(NAME), Ok(110));
+        let undelivered = second.rows_of::<Account>(NAME);
         second.deliver::<Account>(NAME).await.unwrap();
         drop(second);
         let third = MemoryPlatform::in_folder(&folder.0).unwrap();
         assert_eq!(third.undelivered::<Account>(NAME), Ok(0));
         assert_eq!(used(&third).await, NanoEur::euros(110));
-        assert!(third.rows_of::<Account>(NAME) < rows, "delivered events are gone from the file");
+        let delivered = third.rows_of::<Account>(NAME);
+        assert!(delivered < undelivered, "delivered events are gone from the file");
     });
 }
 

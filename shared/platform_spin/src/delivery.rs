@@ -123,18 +123,17 @@ async fn next_batch<M: StateMachine>(
 /// The head first, so that no event which it tells of is missed among the rows.
 fn read_batch<M: StateMachine>(database: &Database, name: &str) -> Result<Option<Read<M>>, StateError> {
     let found: Found<M> = find_head(database, name)?;
-    let mut events: Vec<(u64, Vec<u8>)> = Vec::new();
+    let mut rows: Vec<Vec<u8>> = Vec::new();
     if found.resident.has_row_events() {
         let parameters = [text(M::KIND), text(name), sequence_value(BATCH_MAX as u64)];
         for row in database.execute(ledger_sql::EVENTS, &parameters)?.rows {
-            let Ok([Value::Integer(sequence), Value::Blob(value)]) = <[Value; 2]>::try_from(row.values)
-            else {
+            let Ok([Value::Blob(value)]) = <[Value; 1]>::try_from(row.values) else {
                 return Err(LayoutError::Unreadable.into());
             };
-            events.push((sequence.unsigned_abs(), value));
+            rows.push(value);
         }
     }
-    Ok(found.resident.next_batch(events, BATCH_MAX).map(|batch| (batch, found)))
+    Ok(found.resident.next_batch(&rows, BATCH_MAX)?.map(|batch| (batch, found)))
 }
 
 /// Drops the events up to `through`, as far as they are still there: another delivery may have been quicker. Returns
@@ -150,7 +149,7 @@ async fn acknowledge<M: StateMachine>(
     let mut patience = Patience::new();
     if !found.resident.has_row_events() {
         // One statement, unless the machine has gone on meanwhile.
-        let writes = found.resident.acknowledge(through, 0);
+        let writes = found.resident.acknowledge(through);
         match found.store_patiently(database, name, &writes, now, &mut patience).await {
             Err(StateError::Changed) => {}
             other => {
@@ -179,7 +178,7 @@ fn acknowledge_again<M: StateMachine>(
             .len(),
         false => 0,
     };
-    let mut writes = found.resident.acknowledge(through, of_rows as u64);
+    let mut writes = found.resident.acknowledge(through);
     // That is done: it was the way to count them.
     writes.retain(|write| !matches!(write, Write::DeleteEventsThrough { .. }));
     let waiting = found.resident.undelivered();

@@ -11,8 +11,8 @@ pub(crate) const TABLES: [&str; 6] = [
     "CREATE TABLE IF NOT EXISTS machine_parts (kind TEXT NOT NULL, name TEXT NOT NULL, key BLOB NOT NULL,
       due INTEGER NOT NULL, value BLOB NOT NULL, PRIMARY KEY (kind, name, key)) WITHOUT ROWID",
     "CREATE INDEX IF NOT EXISTS machine_parts_by_due ON machine_parts (kind, name, due)",
-    "CREATE TABLE IF NOT EXISTS machine_events (kind TEXT NOT NULL, name TEXT NOT NULL, sequence INTEGER NOT NULL,
-      value BLOB NOT NULL, PRIMARY KEY (kind, name, sequence)) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS machine_events (kind TEXT NOT NULL, name TEXT NOT NULL, through INTEGER NOT NULL,
+      value BLOB NOT NULL, PRIMARY KEY (kind, name, through)) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS machine_heads (kind TEXT NOT NULL, name TEXT NOT NULL, version INTEGER NOT NULL,
       wake_at INTEGER, deliver_at INTEGER, value BLOB NOT NULL, PRIMARY KEY (kind, name))",
     "CREATE INDEX IF NOT EXISTS machine_heads_by_wake ON machine_heads (wake_at) WHERE wake_at IS NOT NULL",
@@ -41,14 +41,14 @@ pub(crate) const PUT_PART: &str =
   ON CONFLICT DO UPDATE SET due = ?4, value = ?5";
 pub(crate) const DELETE_PART: &str = "DELETE FROM machine_parts WHERE kind = ?1 AND name = ?2 AND key = ?3";
 /// The oldest first.
-pub(crate) const EVENTS: &str = "SELECT sequence, value FROM machine_events WHERE kind = ?1 AND name = ?2
-  ORDER BY sequence LIMIT ?3";
-pub(crate) const PUT_EVENT: &str =
-    "INSERT INTO machine_events (kind, name, sequence, value) VALUES (?1, ?2, ?3, ?4)";
+pub(crate) const EVENTS: &str = "SELECT value FROM machine_events WHERE kind = ?1 AND name = ?2
+  ORDER BY through LIMIT ?3";
+pub(crate) const PUT_EVENTS: &str =
+    "INSERT INTO machine_events (kind, name, through, value) VALUES (?1, ?2, ?3, ?4)";
 /// Returns a row for each.
 pub(crate) const DELETE_EVENTS: &str =
-    "DELETE FROM machine_events WHERE kind = ?1 AND name = ?2 AND sequence <= ?3
-  RETURNING sequence";
+    "DELETE FROM machine_events WHERE kind = ?1 AND name = ?2 AND through <= ?3
+  RETURNING through";
 /// Machines that somebody has to look after, the longest overdue first: `kind, name, at`.
 pub(crate) const DUE_WAKES: &str =
     "SELECT kind, name, wake_at FROM machine_heads WHERE wake_at <= ?1 ORDER BY wake_at LIMIT ?2";
@@ -137,7 +137,7 @@ mod tests {
             PUT_PART,
             DELETE_PART,
             EVENTS,
-            PUT_EVENT,
+            PUT_EVENTS,
             DELETE_EVENTS,
             DUE_WAKES,
             DUE_DELIVERIES,

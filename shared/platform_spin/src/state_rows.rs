@@ -347,8 +347,8 @@ fn store_beside(database: &Database, kind: &str, name: &str, write: &Write) -> R
             vec![bytes(&key.to_bytes()), Value::Integer(due.as_millis()), bytes(value)],
         ),
         Write::Delete { key } => (ledger_sql::DELETE_PART, vec![bytes(&key.to_bytes())]),
-        Write::PutEvent { sequence, value } => {
-            (ledger_sql::PUT_EVENT, vec![sequence_value(*sequence), bytes(value)])
+        Write::PutEvents { through, value } => {
+            (ledger_sql::PUT_EVENTS, vec![sequence_value(*through), bytes(value)])
         }
         Write::DeleteEventsThrough { sequence } => {
             (ledger_sql::DELETE_EVENTS, vec![sequence_value(*sequence)])

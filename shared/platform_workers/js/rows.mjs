@@ -60,11 +60,11 @@ export class Rows {
     return [...cursor.raw()].flat().map((bytes) => new Uint8Array(bytes));
   }
 
-  /** The oldest events that lie in rows, as sequence numbers and values in turn. */
+  /** The oldest rows of events. */
   events(limit) {
     if (!this.#created) return [];
-    const cursor = this.#sql.exec("SELECT sequence, value FROM outbox ORDER BY sequence LIMIT ?1", limit);
-    return [...cursor.raw()].flatMap(([sequence, value]) => [sequence, new Uint8Array(value)]);
+    const cursor = this.#sql.exec("SELECT value FROM outbox ORDER BY through LIMIT ?1", limit);
+    return [...cursor.raw()].map(([value]) => new Uint8Array(value));
   }
 
   /** One row is atomic by itself, and most steps write no other. */
@@ -73,7 +73,7 @@ export class Rows {
   }
 
   /** All or none: an exception between two plain statements would keep the first. Each write is
-   *  [operation, key or sequence, due, value]. */
+   *  [operation, key or number, due, value]. */
   write(writes) {
     this.#context.storage.transactionSync(() => {
       for (const [operation, key, due, value] of writes) this.#writeOne(operation, key, due, value);
@@ -88,10 +88,10 @@ export class Rows {
         return this.#exec(PUT, key, due, value);
       case "delete":
         return this.#exec("DELETE FROM parts WHERE key = ?1", key);
-      case "put event":
-        return this.#exec("INSERT INTO outbox (sequence, value) VALUES (?1, ?2)", key, value);
+      case "put events":
+        return this.#exec("INSERT INTO outbox (through, value) VALUES (?1, ?2)", key, value);
       case "delete events":
-        return this.#exec("DELETE FROM outbox WHERE sequence <= ?1", key);
+        return this.#exec("DELETE FROM outbox WHERE through <= ?1", key);
       default:
         throw new Error(`no such write: ${operation}`);
     }
@@ -101,7 +101,7 @@ export class Rows {
   create() {
     if (this.#created) return;
     this.#exec("CREATE TABLE parts (key BLOB PRIMARY KEY, due INTEGER, value BLOB NOT NULL) WITHOUT ROWID");
-    this.#exec("CREATE TABLE outbox (sequence INTEGER PRIMARY KEY, value BLOB NOT NULL)");
+    this.#exec("CREATE TABLE outbox (through INTEGER PRIMARY KEY, value BLOB NOT NULL)");
     this.#exec("CREATE TABLE head (id INTEGER PRIMARY KEY, value BLOB NOT NULL)");
     this.#exec("CREATE TABLE name (name TEXT NOT NULL)");
     this.#exec("INSERT INTO name (name) VALUES (?1)", this.#context.id.name);

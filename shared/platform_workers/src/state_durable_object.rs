@@ -191,7 +191,7 @@ impl<M: StateMachine> DurableMachine<M> {
         let name = self.name();
         while let Some(batch) = self.next_batch()? {
             sink(&name, batch.decoded()?).await?;
-            let writes = self.resident.borrow_mut().acknowledge(batch.through, batch.of_rows);
+            let writes = self.resident.borrow_mut().acknowledge(batch.through);
             self.store(writes).map_err(|error| DeliveryError::Rows(text_of(&error)))?;
         }
         Ok(())
@@ -199,15 +199,16 @@ impl<M: StateMachine> DurableMachine<M> {
 
     fn next_batch(&self) -> Result<Option<Batch>, LayoutError> {
         let resident = self.resident.borrow();
-        let mut events: Vec<(u64, Vec<u8>)> = Vec::new();
+        let mut rows = Vec::new();
         if resident.has_row_events() {
-            let rows = self.rows.events(BATCH_MAX);
-            for at in (0..rows.length()).step_by(2) {
-                let sequence = rows.get(at).as_f64().ok_or(LayoutError::Unreadable)? as u64;
-                events.push((sequence, rows.get(at + 1).unchecked_into::<Uint8Array>().to_vec()));
-            }
+            rows = self
+                .rows
+                .events(BATCH_MAX)
+                .iter()
+                .map(|row| row.unchecked_into::<Uint8Array>().to_vec())
+                .collect();
         }
-        Ok(resident.next_batch(events, BATCH_MAX as usize))
+        resident.next_batch(&rows, BATCH_MAX as usize)
     }
 }
 
@@ -229,7 +230,7 @@ fn as_row(write: &Write) -> JsValue {
             bytes(value),
         ),
         Write::Delete { key } => ("delete", bytes(&key.to_bytes()), JsValue::NULL, JsValue::NULL),
-        Write::PutEvent { sequence, value } => ("put event", number(*sequence), JsValue::NULL, bytes(value)),
+        Write::PutEvents { through, value } => ("put events", number(*through), JsValue::NULL, bytes(value)),
         Write::DeleteEventsThrough { sequence } => {
             ("delete events", number(*sequence), JsValue::NULL, JsValue::NULL)
         }

@@ -1,6 +1,6 @@
 //! Machines as they lie on disk.
 
-use crate::hosts::rows::Rows;
+use crate::hosts::rows::{InlineEvent, Rows};
 use domain::account::{Account, Configuration, Hold, KeyMeter, Part};
 use domain::identity::{AccountId, RequestId};
 use domain::money::NanoEur;
@@ -76,7 +76,10 @@ impl<M: StateMachine> View<M> {
         }
         let mut events: BTreeMap<u64, &[u8]> =
             row.events.iter().map(|event| (event.sequence, event.value)).collect();
-        events.extend(rows.events.iter().map(|(sequence, value)| (*sequence, value.as_slice())));
+        for row in rows.events.values() {
+            let of_row: Vec<InlineEvent<'_>> = minicbor::decode(row).map_err(|error| error.to_string())?;
+            events.extend(of_row.into_iter().map(|event| (event.sequence, event.value)));
+        }
         let first = self.next_sequence.max(1);
         if row.next_sequence < first {
             return Err(format!("the rows went back in time: event {} after {first}", row.next_sequence));

@@ -82,13 +82,12 @@ impl<M: StateMachine> Hosted for Host<M> {
 
     fn batch(&mut self) -> Option<Batch> {
         let (resident, rows) = self.memory();
-        let oldest = rows.events.iter().take(BATCH_MAX);
-        let rows = oldest.map(|(sequence, value)| (*sequence, value.clone())).collect();
-        resident.next_batch(rows, BATCH_MAX)
+        let oldest: Vec<Vec<u8>> = rows.events.values().take(BATCH_MAX).cloned().collect();
+        resident.next_batch(&oldest, BATCH_MAX).expect("a machine's own events")
     }
 
     fn acknowledge(&mut self, batch: &Batch) -> Vec<Write> {
-        self.memory().0.acknowledge(batch.through, batch.of_rows)
+        self.memory().0.acknowledge(batch.through)
     }
 
     fn forget(&mut self) {

@@ -116,7 +116,7 @@ impl World {
             HostFlaw::StoresStateWithoutEvents => {
                 let old = self.rows_of(key).head_row().next_sequence;
                 let state_only = |write| match write {
-                    Write::PutEvent { .. } => None,
+                    Write::PutEvents { .. } => None,
                     Write::Head(row) => Some(Write::Head(without_events(&row, old))),
                     other => Some(other),
                 };

@@ -29,7 +29,7 @@ pub struct HeadRow<'a> {
     #[n(4)]
     pub next_sequence: u64,
     #[n(5)]
-    pub row_events: u64,
+    pub acknowledged: u64,
 }
 
 #[derive(Debug, Encode, Decode)]
@@ -64,7 +64,7 @@ impl Rows {
                 Write::Head(value) => self.head = Some(value),
                 Write::Put { key, due, value } => drop(self.parts.insert(key, (due, value))),
                 Write::Delete { key } => drop(self.parts.remove(&key)),
-                Write::PutEvent { sequence, value } => drop(self.events.insert(sequence, value)),
+                Write::PutEvents { through, value } => drop(self.events.insert(through, value)),
                 Write::DeleteEventsThrough { sequence } => self.events.retain(|at, _| *at > sequence),
             }
         }

@@ -39,7 +39,7 @@ impl Disk {
                 Write::Head(value) => self.head = Some(value),
                 Write::Put { key, value, .. } => drop(self.parts.insert(key, value)),
                 Write::Delete { key } => drop(self.parts.remove(&key)),
-                Write::PutEvent { sequence, value } => drop(self.events.insert(sequence, value)),
+                Write::PutEvents { through, value } => drop(self.events.insert(through, value)),
                 Write::DeleteEventsThrough { sequence } => self.events.retain(|at, _| *at > sequence),
             }
         }
@@ -95,11 +95,10 @@ impl Host {
 
     /// All events that wait, oldest first, each with whether it lies in a row of its own.
     fn waiting(&self) -> Vec<(u64, bool)> {
-        let rows = self.disk.events.keys().map(|sequence| (*sequence, true));
-        let inline = self.resident.inline_events.iter().map(|(sequence, _)| (*sequence, false));
-        let mut all: Vec<_> = rows.chain(inline).collect();
-        all.sort_unstable();
-        all
+        let events = |row: &Vec<u8>| decode::<Vec<StoredEvent>>(row).unwrap();
+        let rows = self.disk.events.values().flat_map(events).map(|event| (event.sequence, true));
+        let inline = self.resident.inline_events.iter().map(|event| (event.sequence, false));
+        rows.chain(inline).filter(|(sequence, _)| *sequence > self.resident.acknowledged).collect()
     }
 }
 

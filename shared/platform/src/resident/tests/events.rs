@@ -19,8 +19,8 @@ fn events_keep_their_order_across_both_places() {
 
 /// Which operations a batch is about.
 fn delivered(resident: &Resident<Account>, rows: &BTreeMap<u64, Vec<u8>>) -> (Vec<RequestId>, u64) {
-    let rows = rows.iter().take(500).map(|(sequence, value)| (*sequence, value.clone())).collect();
-    let batch = resident.next_batch(rows, 500).expect("events wait");
+    let rows: Vec<Vec<u8>> = rows.values().take(500).cloned().collect();
+    let batch = resident.next_batch(&rows, 500).unwrap().expect("events wait");
     let row = |event| match event {
         Event::Usage(row) => row.request_id,
         other => panic!("an adjustment makes a row and not {other:?}"),
@@ -34,47 +34,51 @@ fn a_batch_is_in_order_and_bounded() {
     for id in 0..700 {
         host.apply(adjust(id));
     }
-    // Room beside the head again: younger events lie there, older ones in rows.
-    let writes = host.resident.acknowledge(3, 0);
+    // Of the first row only a part was delivered: it stays, and its first events do not come again.
+    let writes = host.resident.acknowledge(3);
     host.disk.apply(writes);
-    host.apply(adjust(700));
     let (batch, through) = delivered(&host.resident, &host.disk.events);
     assert_eq!(batch, (3..503).map(request_id).collect::<Vec<_>>());
     assert_eq!(through, 503);
 }
 
-/// What the younger row tells of came after an event that this head does not know: delivered and acknowledged, it
-/// would take that one with it.
+/// A row that was read later than the head tells of what this head does not know, and of what it has beside itself.
 #[test]
-fn p12_rows_that_are_younger_than_the_head_wait_for_the_next_batch() {
+fn p12_what_is_younger_than_the_head_waits_for_the_next_batch() {
     let mut host = Host::configured();
-    let mut next = 0;
-    let mut apply = |host: &mut Host| {
-        host.apply(adjust(next));
-        next += 1;
-    };
-    while host.disk.events.is_empty() {
-        apply(&mut host);
+    for id in 0..3 {
+        host.apply(adjust(id));
     }
     let seen = host.disk.load();
-    // Somebody delivers meanwhile what lay beside the head, and others come: beside it, then in rows.
-    let inline = host.waiting().iter().filter(|(_, row)| !row).count() as u64;
-    let writes = host.resident.acknowledge(inline, 0);
-    host.disk.apply(writes);
-    for _ in 0..inline + 3 {
-        apply(&mut host);
+    let mut next = 3;
+    while host.disk.events.len() < 2 {
+        host.apply(adjust(next));
+        next += 1;
     }
-    let youngest = *host.disk.events.keys().last().unwrap();
-    let (_, through) = delivered(&seen, &host.disk.events);
-    assert_eq!(through, inline + 1);
-    assert!(youngest > through + inline);
+    let (operations, through) = delivered(&seen, &host.disk.events);
+    assert_eq!((operations, through), ((0..3).map(request_id).collect::<Vec<_>>(), 3));
+    let waiting = host.waiting().split_off(3);
+    let writes = host.resident.acknowledge(through);
+    host.disk.apply(writes);
+    assert_eq!(host.waiting(), waiting);
+    // Whoever saw less and comes later takes nothing with it.
+    assert_eq!(host.resident.acknowledge(2), []);
+}
+
+#[test]
+fn many_events_take_few_rows() {
+    let mut host = Host::configured();
+    for id in 0..1_000 {
+        host.apply(adjust(id));
+    }
+    assert!((1..=250).contains(&host.disk.events.len()), "{} rows", host.disk.events.len());
 }
 
 #[test]
 fn sequences_are_never_used_again() {
     let mut host = Host::configured();
     host.apply(adjust(1));
-    let writes = host.resident.acknowledge(1, 0);
+    let writes = host.resident.acknowledge(1);
     host.disk.apply(writes);
     host.crash();
     host.apply(adjust(2));
@@ -96,11 +100,10 @@ proptest! {
             }
             let mut waiting = host.waiting();
             let delivered: Vec<_> = waiting.drain(..=delivered.index(waiting.len())).collect();
-            let of_rows = delivered.iter().filter(|(_, row)| *row).count() as u64;
             if crash {
                 host.crash();
             }
-            let writes = host.resident.acknowledge(delivered.last().unwrap().0, of_rows);
+            let writes = host.resident.acknowledge(delivered.last().unwrap().0);
             host.disk.apply(writes);
             prop_assert_eq!(host.waiting(), waiting.clone());
             prop_assert_eq!(host.resident.undelivered(), waiting.len() as u64);

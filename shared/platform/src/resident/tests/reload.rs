@@ -48,8 +48,7 @@ fn acknowledge(host: &mut Host, at: prop::sample::Index) {
         return;
     }
     let delivered = &waiting[..=at.index(waiting.len())];
-    let of_rows = delivered.iter().filter(|(_, row)| *row).count() as u64;
-    let writes = host.resident.acknowledge(delivered[delivered.len() - 1].0, of_rows);
+    let writes = host.resident.acknowledge(delivered[delivered.len() - 1].0);
     host.disk.apply(writes);
 }
 

@@ -17,7 +17,7 @@ fn each_step_of_a_quiet_account_writes_one_row() {
             assert!(is_head_only(&writes), "step {at} of call {id}: {writes:?}");
         }
         let (sequence, _) = *host.waiting().last().unwrap();
-        let writes = host.resident.acknowledge(sequence, 0);
+        let writes = host.resident.acknowledge(sequence);
         assert!(is_head_only(&writes));
         host.disk.apply(writes);
     }
@@ -123,9 +123,8 @@ fn nothing_is_left_of_calls_that_ended() {
     host.apply(reserve(now, 201));
     host.apply(settle(201));
     assert_eq!(host.disk.parts.len(), 1, "the configuration only");
-    let of_rows = host.disk.events.len() as u64;
     let (sequence, _) = *host.waiting().last().unwrap();
-    let writes = host.resident.acknowledge(sequence, of_rows);
+    let writes = host.resident.acknowledge(sequence);
     host.disk.apply(writes);
     assert!(host.disk.events.is_empty() && host.disk.head.unwrap().len() < 200);
 }

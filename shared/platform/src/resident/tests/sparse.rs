@@ -219,7 +219,7 @@ proptest! {
                     Write::Head(value) => head = Some(value),
                     Write::Put { key, value, .. } => drop(parts.insert(key, value)),
                     Write::Delete { key } => drop(parts.remove(&key)),
-                    Write::PutEvent { .. } | Write::DeleteEventsThrough { .. } => {}
+                    Write::PutEvents { .. } | Write::DeleteEventsThrough { .. } => {}
                 }
             }
         }
