@@ -74,7 +74,7 @@ impl Ledger {
     }
 
     fn deliver(&mut self) {
-        let writes = self.resident.acknowledge(u64::MAX, 100);
+        let writes = self.resident.acknowledge(u64::MAX);
         self.count(&writes);
     }
 

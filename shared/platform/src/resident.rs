@@ -227,6 +227,7 @@ impl<M: StateMachine> Resident<M> {
     /// Drops every event up to `sequence`: they were delivered. A row stays until its last was.
     pub fn acknowledge(&mut self, sequence: u64) -> Vec<Write> {
         let mut writes = Vec::new();
+        let sequence = sequence.min(self.next_sequence - 1);
         if sequence <= self.acknowledged {
             return writes;
         }
