@@ -50,21 +50,28 @@ async fn a_stream_without_include_usage_has_no_usage_chunk() {
 }
 
 #[tokio::test]
-async fn a_stream_with_include_usage_ends_in_usage_and_cost() {
+async fn a_stream_ends_in_its_cost_and_with_the_header_it_stands_in_the_usage() {
     let scene = Scene::start().await;
     let user = scene.user_with_budget("1").await;
     let body = chat_with(json!({"stream": true, "stream_options": {"include_usage": true}}));
-    let stream = user.chat(&body).stream().await;
-    let held = nano_of(stream.header("x-budget-held-eur"));
-    let request_id = stream.header("x-request-id").to_owned();
-    let events = stream.rest().await.expect("a complete stream");
-    assert!(events.is_done());
-    let usage = events.usage().expect("a usage chunk");
-    assert_eq!(usage["completion_tokens"], 3);
-    let cost = nano(&usage["cost_eur"]);
-    assert!(0 < cost && cost <= held);
-    assert_eq!(nano(&user.usage(&request_id).await["cost_eur"]), cost);
-    scene.upstream().expect_calls(&[(MODEL, 1)]);
+    let with_cost = user.chat(&body).header("x-usage-cost", "include");
+    for (call, request) in [user.chat(&body), with_cost].into_iter().enumerate() {
+        let stream = request.stream().await;
+        let held = nano_of(stream.header("x-budget-held-eur"));
+        let request_id = stream.header("x-request-id").to_owned();
+        let events = stream.rest().await.expect("a complete stream");
+        assert!(events.is_done());
+        let usage = events.usage().expect("a usage chunk");
+        assert_eq!(usage["completion_tokens"], 3);
+        let cost = nano_of(events.cost.as_deref().expect("a comment with the cost"));
+        assert!(0 < cost && cost <= held);
+        assert_eq!(nano(&user.usage(&request_id).await["cost_eur"]), cost);
+        let told = usage.get("cost_eur").map(nano);
+        assert_eq!(told, (call == 1).then_some(cost));
+    }
+    let wrong = user.chat(&body).header("x-usage-cost", "yes").send().await;
+    assert_eq!(wrong.expect_problem(400, "invalid_value")["param"], "x-usage-cost");
+    scene.upstream().expect_calls(&[(MODEL, 2)]);
     scene.end().await;
 }
 
@@ -77,7 +84,7 @@ async fn a_streamed_and_an_unstreamed_answer_cost_the_same() {
     let unstreamed = user.money().await.used;
     let body = chat_with(json!({"stream": true, "stream_options": {"include_usage": true}}));
     let events = user.chat(&body).stream().await.rest().await.expect("a complete stream");
-    assert_eq!(nano(&events.usage().expect("a usage chunk")["cost_eur"]), unstreamed);
+    assert_eq!(nano_of(events.cost.as_deref().expect("a comment with the cost")), unstreamed);
     scene.upstream().expect_calls(&[(MODEL, 2)]);
     scene.end().await;
 }

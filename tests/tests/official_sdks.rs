@@ -39,7 +39,9 @@ async fn streams_are_read_to_the_end_with_usage_only_where_asked_for() {
             (Some(36), &Value::Null),
             "{sdk:?}"
         );
-        let asked = json!({"model": MODEL, "stream_options": {"include_usage": true}});
+        let asked = json!({
+            "model": MODEL, "stream_options": {"include_usage": true}, "extra_headers": {"x-usage-cost": "include"}
+        });
         let asked = run(&scene, sdk, &user, "stream", &asked);
         assert_eq!(asked["text"], plain["text"], "{sdk:?}");
         assert_eq!(asked["usage"]["completion_tokens"], 12, "{sdk:?}");

@@ -232,7 +232,8 @@ fn an_export_reads_while_it_is_read_and_breaks_off_visibly() {
     log(&scene, &user, "r", MODEL, &json!([]));
     scene.deliver();
     many_rows(&scene, 2_499);
-    let Body::Stream(mut stream) = export(&scene, "tenant_id=demo").into_body() else {
+    let body = export(&scene, "tenant_id=demo").into_body();
+    let Body::Stream(mut stream) = body else {
         panic!("an export is a stream");
     };
     let rows = |bytes: &[u8]| bytes.iter().filter(|byte| **byte == b'\n').count();
@@ -243,7 +244,8 @@ fn an_export_reads_while_it_is_read_and_breaks_off_visibly() {
     }
     assert!(block_on(stream.next()).is_none());
 
-    let Body::Stream(mut stream) = export(&scene, "tenant_id=demo").into_body() else {
+    let body = export(&scene, "tenant_id=demo").into_body();
+    let Body::Stream(mut stream) = body else {
         panic!("an export is a stream");
     };
     block_on(stream.next()).unwrap().unwrap();

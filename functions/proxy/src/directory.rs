@@ -1,6 +1,6 @@
 //! Where a model's calls go: read from the directory once a minute, kept in memory meanwhile.
 
-use core::cell::RefCell;
+use core::cell::{Cell, RefCell};
 use core::time::Duration;
 use domain::identity::AccountId;
 use domain::provider_key;
@@ -22,6 +22,8 @@ pub struct Route {
     pub snapshot: RoutingSnapshot,
     /// The key of the first target, if it needs one.
     pub provider_key: Option<String>,
+    /// Whether the last stream from the target ended with its usage.
+    pub reports_usage: Cell<bool>,
     loaded_at: Timestamp,
 }
 
@@ -45,14 +47,17 @@ pub async fn route(
     let key = (account, model.to_owned());
     let now = platform.now();
     let known = ROUTES.with_borrow(|routes| routes.get(&key).cloned());
-    if let Some(route) = known.filter(|route| now < route.loaded_at.plus(FRESH) && now >= route.loaded_at) {
-        return Ok(Some(route));
+    let is_fresh = |route: &&Rc<Route>| now < route.loaded_at.plus(FRESH) && now >= route.loaded_at;
+    if let Some(route) = known.as_ref().filter(is_fresh) {
+        return Ok(Some(route.clone()));
     }
     let found = store::routing_snapshots::find_for_account(platform, account, model).await;
     let snapshot = found.map_err(|error| unavailable(&error))?.and_then(|(_, snapshot)| snapshot);
     let Some(snapshot) = snapshot.filter(|found| !found.targets.is_empty()) else { return Ok(None) };
     let provider_key = open_key(platform, &snapshot.targets[0]).await?;
-    let route = Rc::new(Route { snapshot, provider_key, loaded_at: now });
+    let same_target = known.filter(|known| known.target() == &snapshot.targets[0]);
+    let reports_usage = Cell::new(same_target.is_some_and(|known| known.reports_usage.get()));
+    let route = Rc::new(Route { snapshot, provider_key, reports_usage, loaded_at: now });
     ROUTES.with_borrow_mut(|routes| {
         if routes.len() >= ENTRIES_MAX {
             routes.clear();

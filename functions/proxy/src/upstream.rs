@@ -12,7 +12,7 @@ use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_api::Problem;
 use llm_formats::demo_echo;
 use llm_formats::openai_chat::{self, Ceiling, ChatRequest, Edits, UpstreamError};
-use platform::{Body, Platform};
+use platform::{Body, Chunks, Platform};
 
 /// Longest answer that is not streamed.
 const ANSWER_BYTES_MAX: usize = 32 << 20;
@@ -71,6 +71,16 @@ pub async fn send(
 }
 
 impl Answer {
+    /// The answer as it comes.
+    pub fn chunks(self) -> Box<dyn Chunks> {
+        match self.body {
+            Body::Stream(chunks) => chunks,
+            // Short enough for its host to have read it whole; targets relay nothing.
+            Body::Full(bytes) => Box::new(stream::iter([Ok(bytes)])),
+            Body::Relayed(relayed) => relayed.source,
+        }
+    }
+
     /// The whole answer, if it comes in time.
     pub async fn whole(self, platform: &impl Platform) -> Result<Bytes, Problem> {
         let collected = within(platform, self.timeout, self.body.collect(ANSWER_BYTES_MAX)).await;
@@ -167,7 +177,7 @@ fn echo(body: &Bytes, id: &str, created: u64) -> Result<Answer, Problem> {
     let answer = demo_echo::answer(&chat, id, created);
     let body = if chat.stream {
         let chunks: Vec<_> = answer.chunks().map(Ok).collect();
-        Body::Stream(Box::pin(stream::iter(chunks)))
+        Body::stream(stream::iter(chunks))
     } else {
         Body::Full(answer.completion())
     };

@@ -144,13 +144,14 @@ fn p10_a_provider_that_ignores_the_ceiling_is_stopped_at_the_hold() {
     scene.platform.answer_next(Answer::sse(provider::deltas(200), Ending::Hang));
     let answer = scene.chat(&streamed_question(10)).expect_ok();
     let events: Vec<&str> = answer.text.trim_end().split("\n\n").collect();
-    let [.., reason, done] = events.as_slice() else { panic!("{}", answer.text) };
+    let [.., reason, done, cost] = events.as_slice() else { panic!("{}", answer.text) };
     assert!(reason.contains("\"finish_reason\":\"length\""), "{reason}");
     assert_eq!(*done, "data: [DONE]");
     assert_eq!(scene.platform.upstream_cancelled(), 1);
     scene.finish_background();
     let row = scene.only_row();
     assert_eq!(row.outcome, "stopped_at_hold");
+    assert_eq!(*cost, format!(": cost_eur={}", row.cost));
     assert!(row.cost > NanoEur::ZERO && row.cost <= answer.money("x-budget-held-eur"));
 }
 

@@ -97,10 +97,11 @@ fn p09_who_stays_to_the_end_pays_the_reported_usage_once() {
     let scene = Scene::new();
     scene.platform.answer_next(provider::stream(CHUNKS, 20, 24));
     let answer = scene.chat(&streamed_question(100)).expect_ok();
-    assert!(answer.text.ends_with("data: [DONE]\n\n"), "{}", answer.text);
     assert!(!answer.text.contains("prompt_tokens"), "the caller did not ask for it: {}", answer.text);
     scene.finish_background();
     let row = scene.only_row();
+    let end = format!("data: [DONE]\n\n: cost_eur={}\n\n", row.cost);
+    assert!(answer.text.ends_with(&end), "{}", answer.text);
     assert_eq!((row.outcome.as_str(), row.estimated), ("completed", false));
     assert_eq!((row.usage.input, row.usage.output), (20, 24));
 }
@@ -111,7 +112,7 @@ fn a_stream_that_breaks_off_ends_with_an_error_event_and_is_charged() {
         let scene = Scene::new();
         scene.platform.answer_next(Answer::sse(provider::deltas(3), ending));
         let answer = scene.chat(&streamed_question(100)).expect_ok();
-        let last = answer.text.trim_end().rsplit("\n\n").next().unwrap();
+        let last = answer.text.trim_end().rsplit("\n\n").nth(1).unwrap();
         assert!(last.contains("\"code\":\"upstream_truncated\""), "{ending:?}: {last}");
         assert!(!answer.text.contains("[DONE]"), "{ending:?}");
         scene.finish_background();

@@ -10,7 +10,7 @@ use http::{Request, Response};
 use http_api::{BODY_BYTES_MAX, Problem, ProblemShape};
 use http_body_util::{BodyExt, Either, Full, StreamBody};
 use hyper::body::{Frame, Incoming};
-use platform::{Body, Clock, Randomness, StreamError};
+use platform::{Background, Body, Clock, Randomness, StreamError, Timer};
 use tokio::task::spawn_local;
 
 /// Of a body that is too long, so much is read and forgotten: who still sends might not read the answer otherwise.
@@ -22,14 +22,14 @@ pub type Outgoing =
 /// A caller who leaves does not stop the work: what the provider bills has to be settled.
 pub async fn answer(platform: &NativePlatform, request: Request<Incoming>) -> Response<Outgoing> {
     let (mut parts, body) = request.into_parts();
-    let Some(body) = read(body).await else { return outgoing(unreadable()) };
+    let Some(body) = read(body).await else { return outgoing(unreadable(), platform) };
     let function = function_of(parts.uri.path());
     parts.uri = uri_in_function(parts.uri);
     let request = Request::from_parts(parts, body);
     let host = platform.clone();
     let handled = spawn_local(async move { unless_it_panics(&host, function.handle(&host, request)).await });
     // Panics are answered already; what is left is a host that ends.
-    outgoing(handled.await.unwrap_or_else(|_| failed(platform)))
+    outgoing(handled.await.unwrap_or_else(|_| failed(platform)), platform)
 }
 
 /// A panic ends one request, and its caller hears of it in the usual format.
@@ -66,12 +66,19 @@ fn unreadable() -> Response<Body> {
     Problem::bad_request("unreadable_body", message).render(ProblemShape::OpenAi)
 }
 
+pub fn whole(response: Response<Bytes>) -> Response<Outgoing> {
+    response.map(|bytes| Either::Left(Full::new(bytes)))
+}
+
 /// A stream goes out as it comes. When its caller leaves, hyper drops it, which cancels its source.
-pub fn outgoing(response: Response<Body>) -> Response<Outgoing> {
+pub fn outgoing(
+    response: Response<Body>,
+    platform: &(impl Timer + Background + Clone + 'static),
+) -> Response<Outgoing> {
     response.map(|body| match body {
         Body::Full(bytes) => Either::Left(Full::new(bytes)),
-        Body::Stream(stream) => {
-            let unbroken = AssertUnwindSafe(stream).catch_unwind();
+        stream => {
+            let unbroken = AssertUnwindSafe(stream.into_stream(platform)).catch_unwind();
             let frames = unbroken.map(|chunk| match chunk {
                 Ok(chunk) => chunk.map(Frame::data),
                 Err(_) => Err(StreamError::Broken("a panic".into())),
@@ -104,7 +111,8 @@ mod tests {
             0 => Ok(Bytes::from_static(b"first")),
             _ => panic!("by a test"),
         });
-        let mut body = pin!(outgoing(Response::new(Body::Stream(chunks.boxed_local()))).into_body());
+        let platform = MemoryPlatform::new();
+        let mut body = pin!(outgoing(Response::new(Body::stream(chunks)), &platform).into_body());
         let first = body.frame().await.unwrap().unwrap();
         assert_eq!(first.into_data().unwrap(), "first");
         assert!(body.frame().await.unwrap().is_err());

@@ -1,8 +1,9 @@
 //! The listener: requests to the functions, and those of developers and tests.
 
-use crate::front_door::{self, Outgoing, outgoing};
+use crate::front_door::{self, Outgoing, whole};
 use crate::native_platform::NativePlatform;
 use anyhow::{Result, anyhow};
+use bytes::Bytes;
 use core::panic::AssertUnwindSafe;
 use futures_util::FutureExt;
 use http::{Request, Response, StatusCode, Uri};
@@ -10,7 +11,6 @@ use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use local_host::protocol::{self, Host};
 use local_host::readiness::Readiness;
-use platform::Body;
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -106,7 +106,7 @@ impl Host for Server {
 }
 
 fn json(status: StatusCode, value: &Value) -> Response<Outgoing> {
-    let mut response = Response::new(Body::from(value.to_string()));
+    let mut response = Response::new(Bytes::from(value.to_string()));
     *response.status_mut() = status;
-    outgoing(response)
+    whole(response)
 }

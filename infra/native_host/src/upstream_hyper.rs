@@ -65,7 +65,7 @@ async fn exchange(
         let _ = driver.await;
     }));
     let response = sender.send_request(in_origin_form(request).map(Full::new)).await?;
-    Ok(response.map(|body| Body::Stream(chunks(body, connection))))
+    Ok(response.map(|body| Body::stream(chunks(body, connection))))
 }
 
 /// A server is asked for a path; its name goes beside it.

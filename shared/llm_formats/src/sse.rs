@@ -37,6 +37,29 @@ impl EventEnd {
     }
 }
 
+/// The event that has begun in a stream and not ended, wherever the stream was cut.
+#[derive(Debug, Default)]
+pub struct OpenEvent {
+    end: EventEnd,
+    bytes: Vec<u8>,
+}
+
+impl OpenEvent {
+    pub fn push(&mut self, chunk: &[u8]) {
+        let mut start = 0;
+        while let Some(length) = self.end.find(&chunk[start..]) {
+            self.bytes.clear();
+            start += length;
+        }
+        self.bytes.extend_from_slice(&chunk[start..]);
+    }
+
+    /// Empty between two events.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
 impl LineSoFar {
     fn then(self, bytes: &[u8]) -> LineSoFar {
         match (self, bytes) {
@@ -99,6 +122,25 @@ mod tests {
         assert_eq!(whole, [9, 30, 38, 39]);
         for cut in 0..stream.len() {
             assert_eq!(ends(&[&stream[..cut], &stream[cut..]]), whole, "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn what_is_open_is_known_wherever_the_stream_was_cut() {
+        let stream = b"data: a\n\nevent: b\r\ndata: c\r\n\r\n: ping";
+        let whole = |cut: usize| {
+            let mut open = OpenEvent::default();
+            open.push(&stream[..cut]);
+            open.bytes().to_vec()
+        };
+        assert_eq!((whole(9), whole(11)), (Vec::new(), b"ev".to_vec()));
+        for first in 0..stream.len() {
+            for second in first..=stream.len() {
+                let mut open = OpenEvent::default();
+                open.push(&stream[..first]);
+                open.push(&stream[first..second]);
+                assert_eq!(open.bytes(), whole(second), "cut at {first} and {second}");
+            }
         }
     }
 

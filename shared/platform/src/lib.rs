@@ -9,10 +9,11 @@ mod body;
 mod database;
 mod error;
 mod header;
+pub mod relay;
 pub mod resident;
 mod secret;
 
-pub use body::{Body, StreamError};
+pub use body::{Body, Chunks, StreamError};
 pub use database::{Row, Statement, Value};
 pub use error::{PlatformError, PlatformErrorKind};
 pub use header::header_value;

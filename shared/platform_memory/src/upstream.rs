@@ -123,7 +123,7 @@ async fn answer_as_scripted(answer: Option<Answer>, open: OpenCall) -> Result<Re
             Ok(response)
         }
         Some(Answer::Stream(head, chunks, ending)) => {
-            Ok(head.map(|()| Body::Stream(body(open, chunks, ending))))
+            Ok(head.map(|()| Body::stream(body(open, chunks, ending))))
         }
         Some(Answer::Fail(error)) => {
             open.end();

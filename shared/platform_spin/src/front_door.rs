@@ -11,7 +11,7 @@ use core::pin::pin;
 use core::time::Duration;
 use domain::identity::RequestId;
 use futures_util::future::{Either, select};
-use futures_util::stream::LocalBoxStream;
+use futures_util::stream::{self, LocalBoxStream};
 use futures_util::{FutureExt, StreamExt};
 use http::{HeaderMap, Request, Response, Uri};
 use http_api::{Problem, ProblemShape};
@@ -25,6 +25,8 @@ std::thread_local! {
     /// Whom to answer, until somebody has.
     static UNANSWERED: RefCell<Option<ResponseOutparam>> = const { RefCell::new(None) };
 }
+
+type Chunks = LocalBoxStream<'static, Result<Bytes, StreamError>>;
 
 /// Runs `handle` on the request, sends what it answers, and finishes what is left to do: tasks, then deliveries. Of a
 /// body a byte more than `body_bytes_max` is read, so that it is seen to be too long.
@@ -48,7 +50,7 @@ pub fn serve(
                 },
                 None => unreadable(),
             };
-            respond(response).await;
+            respond(response, |body| body.into_stream(&platform)).await;
         };
         tasks.run_beside(answered).await;
         tasks.run_beside(delivery::deliver_waiting(&platform)).await;
@@ -113,10 +115,10 @@ fn answer_for_the_dead(panic: &std::panic::PanicHookInfo<'_>) {
     let id = RequestId::new(wall_clock_now(), &random);
     let response = http_api::finish(id, ProblemShape::OpenAi, Err::<Response<Body>, Problem>(problem));
     // Nothing of it waits: the body is smaller than what the host takes at once.
-    let _ = respond(response).now_or_never();
+    let _ = respond(response, |_| stream::empty().boxed_local()).now_or_never();
 }
 
-async fn respond(response: Response<Body>) {
+async fn respond(response: Response<Body>, streamed: impl FnOnce(Body) -> Chunks) {
     let Some(answer_to) = UNANSWERED.take() else { return };
     let (parts, body) = response.into_parts();
     let outgoing = OutgoingResponse::new(fields(&parts.headers, &body));
@@ -131,7 +133,7 @@ async fn respond(response: Response<Body>) {
                 writer.finish();
             }
         }
-        Body::Stream(stream) => pump(stream, writer).await,
+        body => pump(streamed(body), writer).await,
     }
 }
 
@@ -149,7 +151,7 @@ fn fields(headers: &HeaderMap, body: &Body) -> Fields {
 }
 
 /// Writes the stream out. When the caller has left, the stream is dropped, which cancels its source.
-async fn pump(mut stream: LocalBoxStream<'static, Result<Bytes, StreamError>>, writer: Writer) {
+async fn pump(mut stream: Chunks, writer: Writer) {
     loop {
         let next = match select(stream.next(), pin!(left(&writer))).await {
             Either::Left((next, _)) => next,

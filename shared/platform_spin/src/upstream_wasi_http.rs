@@ -43,7 +43,7 @@ pub(crate) async fn send(request: Request<Bytes>) -> Result<Response<Body>, Plat
     *answer.status_mut() =
         StatusCode::from_u16(response.status()).map_err(|_| PlatformError::malformed("no status"))?;
     *answer.headers_mut() = read_headers(response.headers().entries());
-    *answer.body_mut() = Body::Stream(chunks(response)?);
+    *answer.body_mut() = Body::stream(chunks(response)?);
     Ok(answer)
 }
 

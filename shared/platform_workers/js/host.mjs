@@ -1,8 +1,8 @@
 // What the wasm asks of the Workers runtime, in calls that do as much as possible at once. Rust's
 // side is src/host.rs.
 
-import { Gathered } from "./gathered.mjs";
 import { runInLane } from "./lanes.mjs";
+import { relay } from "./relay.mjs";
 
 // Rust's futures are driven by microtasks. The runtime's own queueMicrotask wraps each in an object; a promise
 // that is settled queues it as it is.
@@ -75,15 +75,34 @@ export function response(status, headers, body) {
 /** A response whose body is written bit by bit: [the response, the body's writer]. */
 export function streamed(call, status, headers) {
   const { readable, writable } = new IdentityTransformStream();
+  const writer = writerOf(writable, pendingCalls.pending.get(call)?.signal);
+  return [new Response(readable, { status, headers: pairs(headers) }), writer];
+}
+
+/** An answer as `send` gives it, whose body is written bit by bit: [the answer, the body's writer]. */
+export function ownAnswer() {
+  const { readable, writable } = new IdentityTransformStream();
+  const cut = new AbortController();
+  return [{ body: readable, cut, reader: undefined }, writerOf(writable, cut.signal)];
+}
+
+function writerOf(writable, signal) {
   const writer = writable.getWriter();
   writer.backlog = 0;
-  const signal = pendingCalls.pending.get(call)?.signal;
-  // While nothing is written, only the signal tells that the caller has left.
+  // While nothing is written, only the signal tells that nobody reads any more.
   writer.left = new Promise((resolve) => {
     writer.closed.then(resolve, resolve);
     signal?.addEventListener("abort", resolve);
   });
-  return [new Response(readable, { status, headers: pairs(headers) }), writer];
+  return writer;
+}
+
+/** A response whose body is what comes of `answer`, and of what its relay makes of it. */
+export function relayed(call, status, headers, answer, streamRelay, context) {
+  const { readable, writable } = new IdentityTransformStream();
+  const signal = pendingCalls.pending.get(call)?.signal;
+  context.waitUntil(relay(answer, streamRelay, writable, signal));
+  return new Response(readable, { status, headers: pairs(headers) });
 }
 
 /** Resolves when nobody reads any more, or all is written. */
@@ -120,13 +139,15 @@ const WHOLE_BODY_MAX = 1 << 20;
 /** All that is read of an answer's headers; each costs a crossing. */
 const HEADERS_OF_INTEREST = ["content-type", "retry-after"];
 
-/** Sends, and answers [status, header lines, the whole body or undefined, what comes of it or undefined]. */
+/** Sends, and answers [status, header lines, the whole body or undefined, the body to come or undefined]. */
 export async function send(method, url, headers, body) {
+  const cut = new AbortController();
   const answer = await fetch(url, {
     method,
     headers: pairs(headers),
     body: body.length > 0 ? body.slice() : undefined,
     redirect: "manual",
+    signal: cut.signal,
   });
   let lines = "";
   for (const name of HEADERS_OF_INTEREST) {
@@ -137,16 +158,18 @@ export async function send(method, url, headers, body) {
   const whole = answer.body === null || (length !== null && Number(length) <= WHOLE_BODY_MAX);
   return whole
     ? [answer.status, lines, new Uint8Array(await answer.arrayBuffer()), undefined]
-    : [answer.status, lines, undefined, new Gathered(answer.body)];
+    : [answer.status, lines, undefined, { body: answer.body, cut, reader: undefined }];
 }
 
-/** What has come since the last time, or undefined at the end. */
-export function read(gathered) {
-  return gathered.next();
+/** The next chunk of a body to come, or undefined at the end. */
+export async function read(answer) {
+  answer.reader ??= answer.body.getReader();
+  const { value } = await answer.reader.read();
+  return value;
 }
 
-export function cancel(gathered) {
-  gathered.cancel();
+export function cancel(answer) {
+  answer.cut.abort();
 }
 
 /** An object that panicked or hangs may never answer. */

@@ -1,13 +1,15 @@
 //! From the host's request to ours, and from our response to the host's.
 
-use crate::host::{self, Context, Env, Writer};
+use crate::host::{self, Answer, Context, Env, Writer};
+use crate::stream_relay::StreamRelay;
+use crate::upstream_fetch::FetchBody;
 use crate::workers_platform::WorkersPlatform;
 use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::future::{Either, select};
-use futures_util::stream::LocalBoxStream;
 use http::{HeaderMap, HeaderName, Method, Request, Response, Uri};
-use platform::{Body, StreamError};
+use platform::relay::Relayed;
+use platform::{Body, Chunks};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::{JsFuture, future_to_promise};
 
@@ -80,24 +82,42 @@ pub(crate) fn write_headers(headers: &HeaderMap) -> String {
 fn render(call: u32, response: Response<Body>, context: &Context) -> JsValue {
     let (parts, body) = response.into_parts();
     let headers = write_headers(&parts.headers);
+    let status = parts.status.as_u16();
     match body {
-        Body::Full(bytes) => host::response(parts.status.as_u16(), &headers, &bytes),
-        Body::Stream(stream) => {
-            let pair = host::streamed(call, parts.status.as_u16(), &headers);
-            let writer: Writer = pair.get(1).unchecked_into();
-            let pumped = crate::in_call(call, async move {
-                pump(stream, writer).await;
-                Ok(JsValue::UNDEFINED)
-            });
-            host::wait_until(context, &future_to_promise(pumped));
+        Body::Full(bytes) => host::response(status, &headers, &bytes),
+        Body::Relayed(Relayed { source, relay }) => {
+            let answer = match FetchBody::of(source) {
+                Ok(body) => body.into_answer(),
+                Err(other) => own_answer(call, other, context),
+            };
+            host::relayed(call, status, &headers, answer, StreamRelay::new(relay), context)
+        }
+        Body::Stream(chunks) => {
+            let pair = host::streamed(call, status, &headers);
+            pump_later(call, chunks, pair.get(1).unchecked_into(), context);
             pair.get(0)
         }
     }
 }
 
+/// What no provider sent, as if one had.
+fn own_answer(call: u32, chunks: Box<dyn Chunks>, context: &Context) -> Answer {
+    let pair = host::own_answer();
+    pump_later(call, chunks, pair.get(1).unchecked_into(), context);
+    pair.get(0).unchecked_into()
+}
+
+fn pump_later(call: u32, chunks: Box<dyn Chunks>, writer: Writer, context: &Context) {
+    let pumped = crate::in_call(call, async move {
+        pump(chunks, writer).await;
+        Ok(JsValue::UNDEFINED)
+    });
+    host::wait_until(context, &future_to_promise(pumped));
+}
+
 /// Writes the stream out. When the caller has left, also while nothing comes, the stream is dropped,
 /// which cancels its source.
-async fn pump(mut stream: LocalBoxStream<'static, Result<Bytes, StreamError>>, writer: Writer) {
+async fn pump(mut stream: Box<dyn Chunks>, writer: Writer) {
     let mut left = JsFuture::from(host::left(&writer));
     while let Either::Left((Some(chunk), _)) = select(stream.next(), &mut left).await {
         match chunk {

@@ -1,5 +1,6 @@
 //! The JavaScript side's functions, as Rust sees them. See `js/host.mjs` and `js/rows.mjs`.
 
+use crate::stream_relay::StreamRelay;
 use js_sys::{Array, JsString, Promise, Uint8Array};
 use wasm_bindgen::prelude::*;
 
@@ -12,7 +13,9 @@ extern "C" {
     #[derive(Clone)]
     pub type Context;
     pub type Writer;
-    pub type Reader;
+    /// An answer whose body is to come.
+    #[derive(Clone)]
+    pub type Answer;
     #[derive(Clone)]
     pub type D1;
 
@@ -26,15 +29,25 @@ extern "C" {
     pub fn wait_until(context: &Context, promise: &Promise);
 
     pub fn response(status: u16, headers: &str, body: &[u8]) -> JsValue;
+    #[wasm_bindgen(js_name = ownAnswer)]
+    pub fn own_answer() -> Array;
     pub fn streamed(call: u32, status: u16, headers: &str) -> Array;
+    pub fn relayed(
+        call: u32,
+        status: u16,
+        headers: &str,
+        answer: Answer,
+        relay: StreamRelay,
+        context: &Context,
+    ) -> JsValue;
     pub fn left(writer: &Writer) -> Promise;
     pub fn write(writer: &Writer, chunk: &[u8]) -> Option<Promise>;
     pub fn close(writer: &Writer) -> Promise;
     pub fn abort(writer: &Writer);
 
     pub fn send(method: &str, url: &str, headers: &str, body: &[u8]) -> Promise;
-    pub fn read(reader: &Reader) -> Promise;
-    pub fn cancel(reader: &Reader);
+    pub fn read(answer: &Answer) -> Promise;
+    pub fn cancel(answer: &Answer);
 
     #[wasm_bindgen(js_name = applyInObject)]
     pub fn apply_in_object(

@@ -10,6 +10,7 @@ mod front_door;
 pub mod host;
 mod machine_object;
 mod state_durable_object;
+mod stream_relay;
 mod upstream_fetch;
 mod workers_platform;
 

@@ -1,12 +1,14 @@
 //! Outgoing requests by the runtime's `fetch`.
 
 use crate::front_door::{read_headers, write_headers};
-use crate::host::{self, Reader};
+use crate::host::{self, Answer};
 use bytes::Bytes;
-use futures_util::stream;
+use core::pin::Pin;
+use core::task::{Context, Poll};
+use futures_util::Stream;
 use http::{Request, Response, StatusCode};
 use js_sys::{Array, Uint8Array};
-use platform::{Body, PlatformError, StreamError};
+use platform::{Body, Chunks, PlatformError, StreamError};
 use wasm_bindgen::JsCast;
 use wasm_bindgen_futures::JsFuture;
 
@@ -21,7 +23,7 @@ pub(crate) async fn send(request: Request<Bytes>) -> Result<Response<Body>, Plat
         .unchecked_into::<Array>();
     let body = match answer.get(2).dyn_into::<Uint8Array>() {
         Ok(whole) => Body::Full(whole.to_vec().into()),
-        Err(_) => Body::Stream(Box::pin(chunks(answer.get(3).unchecked_into()))),
+        Err(_) => Body::Stream(Box::new(FetchBody::new(answer.get(3).unchecked_into()))),
     };
     let mut response = Response::new(body);
     *response.status_mut() = answer
@@ -33,33 +35,58 @@ pub(crate) async fn send(request: Request<Bytes>) -> Result<Response<Body>, Plat
     Ok(response)
 }
 
-/// Cancels the request when it is dropped before its end.
-struct OpenReader {
-    reader: Reader,
+/// An answer's body. Dropped before its end, it cancels the request.
+pub(crate) struct FetchBody {
+    answer: Answer,
+    reading: Option<JsFuture>,
     ended: bool,
 }
 
-impl Drop for OpenReader {
+impl FetchBody {
+    fn new(answer: Answer) -> Self {
+        Self { answer, reading: None, ended: false }
+    }
+
+    /// Known again.
+    pub(crate) fn of(chunks: Box<dyn Chunks>) -> Result<Self, Box<dyn Chunks>> {
+        if !(*chunks).as_any().is::<Self>() {
+            return Err(chunks);
+        }
+        Ok(*chunks.into_any().downcast().expect("it was looked at"))
+    }
+
+    /// For the JavaScript side, which then reads it, or cancels it.
+    pub(crate) fn into_answer(mut self) -> Answer {
+        self.ended = true;
+        self.answer.clone()
+    }
+}
+
+impl Drop for FetchBody {
     fn drop(&mut self) {
         if !self.ended {
-            host::cancel(&self.reader);
+            host::cancel(&self.answer);
         }
     }
 }
 
-fn chunks(reader: Reader) -> impl stream::Stream<Item = Result<Bytes, StreamError>> {
-    stream::unfold(OpenReader { reader, ended: false }, next_chunk)
-}
+impl Stream for FetchBody {
+    type Item = Result<Bytes, StreamError>;
 
-async fn next_chunk(mut open: OpenReader) -> Option<(Result<Bytes, StreamError>, OpenReader)> {
-    if open.ended {
-        return None;
-    }
-    let chunk = JsFuture::from(host::read(&open.reader)).await;
-    open.ended = !matches!(&chunk, Ok(chunk) if !chunk.is_undefined());
-    match chunk {
-        Ok(end) if end.is_undefined() => None,
-        Ok(chunk) => Some((Ok(chunk.unchecked_into::<Uint8Array>().to_vec().into()), open)),
-        Err(error) => Some((Err(StreamError::Broken(host::text_of(&error))), open)),
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if self.ended {
+            return Poll::Ready(None);
+        }
+        let mut reading = self.reading.take().unwrap_or_else(|| host::read(&self.answer).into());
+        let Poll::Ready(chunk) = Pin::new(&mut reading).poll(context) else {
+            self.reading = Some(reading);
+            return Poll::Pending;
+        };
+        self.ended = !matches!(&chunk, Ok(chunk) if !chunk.is_undefined());
+        Poll::Ready(match chunk {
+            Ok(end) if end.is_undefined() => None,
+            Ok(chunk) => Some(Ok(chunk.unchecked_into::<Uint8Array>().to_vec().into())),
+            Err(error) => Some(Err(StreamError::Broken(host::text_of(&error)))),
+        })
     }
 }

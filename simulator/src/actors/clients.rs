@@ -125,7 +125,8 @@ async fn serve(world: Rc<World>, call: Rc<Call>, request: Request<Bytes>, sender
     let answer = async {
         let (parts, body) = proxy::handle(&platform, request).await.into_parts();
         sender.send(Piece::Head(parts.status, parts.headers));
-        if let Body::Stream(mut stream) = body {
+        if !matches!(body, Body::Full(_)) {
+            let mut stream = body.into_stream(&platform);
             while let Some(chunk) = stream.next().await {
                 sender.send(if chunk.is_ok() { Piece::Chunk } else { Piece::Broken });
             }

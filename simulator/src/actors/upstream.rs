@@ -82,7 +82,7 @@ async fn perform(
                 Ok(Bytes::from_static(b"{\"choices\":[")),
                 Err(StreamError::Broken("reset".into())),
             ]);
-            Ok(response(200, "application/json", Body::Stream(broken.boxed_local())))
+            Ok(response(200, "application/json", Body::stream(broken)))
         }
         Script::Whole { output, report } => {
             let mut facts = call.facts.borrow_mut();
@@ -95,7 +95,7 @@ async fn perform(
         Script::Stream { deltas, ending } => {
             call.facts.borrow_mut().answer = Answered::Stream;
             let body = stream_of(world.clone(), call.clone(), deltas, ending);
-            Ok(response(200, "text/event-stream", Body::Stream(body)))
+            Ok(response(200, "text/event-stream", Body::stream(body)))
         }
     }
 }

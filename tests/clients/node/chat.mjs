@@ -19,7 +19,8 @@ const scenarios = {
 
   async stream(client, extra) {
     let [text, usage, chunks] = ["", null, 0];
-    for await (const chunk of await client.chat.completions.create({ stream: true, ...request(extra) })) {
+    const { extra_headers: headers, ...asked } = extra;
+    for await (const chunk of await client.chat.completions.create({ stream: true, ...request(asked) }, { headers })) {
       chunks += 1;
       text += chunk.choices[0]?.delta?.content ?? "";
       if (chunk.usage) {

@@ -13,6 +13,7 @@ pub struct EventStream {
     pub headers: HeaderMap,
     body: Incoming,
     received: Vec<u8>,
+    cost: Option<String>,
     _connection: Connection,
 }
 
@@ -24,6 +25,7 @@ impl EventStream {
             headers: head.headers,
             body,
             received: Vec::new(),
+            cost: None,
             _connection: connection,
         }
     }
@@ -37,7 +39,12 @@ impl EventStream {
         loop {
             if let Some(end) = self.received.windows(2).position(|pair| pair == b"\n\n") {
                 let event: Vec<u8> = self.received.drain(..end + 2).collect();
-                return Ok(Some(data_of(&String::from_utf8_lossy(&event))));
+                let event = String::from_utf8_lossy(&event);
+                match event.strip_prefix(": cost_eur=") {
+                    Some(cost) => self.cost = Some(cost.trim_end().to_owned()),
+                    None => return Ok(Some(data_of(&event))),
+                }
+                continue;
             }
             match crate::within("the next event", self.body.frame()).await {
                 Some(Ok(frame)) => {
@@ -74,7 +81,8 @@ impl EventStream {
         while let Some(event) = self.next().await? {
             data.push(event);
         }
-        Ok(Events { data, unfinished: String::from_utf8_lossy(&self.received).into_owned() })
+        let unfinished = String::from_utf8_lossy(&self.received).into_owned();
+        Ok(Events { data, cost: self.cost, unfinished })
     }
 }
 
@@ -82,6 +90,8 @@ impl EventStream {
 #[derive(Debug)]
 pub struct Events {
     pub data: Vec<String>,
+    /// As the comment at the end tells it.
+    pub cost: Option<String>,
     /// Bytes after the last complete event; the whole body when it was no event stream at all.
     pub unfinished: String,
 }

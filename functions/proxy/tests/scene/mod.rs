@@ -185,7 +185,11 @@ impl Scene {
 
     /// Until the response's head; the clock moves on while everything waits for it.
     pub fn open(&self, request: Request<bytes::Bytes>) -> Response<Body> {
-        self.drive(proxy::handle(&self.platform, request))
+        let response = self.drive(proxy::handle(&self.platform, request));
+        response.map(|body| match body {
+            Body::Full(_) => body,
+            other => Body::stream(other.into_stream(&self.platform)),
+        })
     }
 
     /// Until the response's end.

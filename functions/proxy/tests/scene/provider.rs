@@ -41,6 +41,11 @@ pub fn stream(count: usize, input: u64, output: u64) -> Answer {
     Answer::sse([deltas(count), orderly_end(input, output)].concat(), Ending::Clean)
 }
 
+/// The bytes of [`stream`].
+pub fn stream_text(count: usize, input: u64, output: u64) -> String {
+    [deltas(count), orderly_end(input, output)].concat().concat()
+}
+
 fn event(choices: &Value, usage: &Value) -> String {
     let chunk = json!({
         "id": "chatcmpl-scripted", "object": "chat.completion.chunk", "created": 1, "model": "priced-2026",

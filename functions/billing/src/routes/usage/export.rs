@@ -29,7 +29,7 @@ pub async fn export(platform: &impl Platform, request: &Request<Bytes>) -> Resul
     let first = usage_report::page(platform, &scope, &filter, None, PAGE_ROWS).await?;
     let next = Next::Read(first);
     let export = Export { platform: platform.clone(), scope, filter, next, pages: 0 };
-    let mut response = Response::new(Body::Stream(export.stream()));
+    let mut response = Response::new(Body::stream(export.stream()));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/csv; charset=utf-8; header=present"));
     headers.insert(CONTENT_DISPOSITION, HeaderValue::from_static("attachment; filename=\"usage.csv\""));

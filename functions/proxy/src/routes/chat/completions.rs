@@ -4,7 +4,8 @@ use crate::call::{Bill, Ending, OpenCall};
 use crate::caller::Caller;
 use crate::directory::{self, Route};
 use crate::ledger::{self, Admission, Demand};
-use crate::{relay, upstream};
+use crate::relay::{self, Wishes};
+use crate::upstream;
 use bytes::Bytes;
 use core::cell::Cell;
 use domain::account::Reserved;
@@ -18,6 +19,8 @@ use std::rc::Rc;
 
 /// `allow` lets the gateway lower the output ceiling to what the budget pays.
 const CLAMP_HEADER: &str = "x-budget-clamp";
+/// `include` adds `cost_eur` to the chunk with a stream's usage. Such a stream is rewritten on its way.
+const COST_HEADER: &str = "x-usage-cost";
 /// Words for the usage row, separated by commas.
 const TAGS_HEADER: &str = "x-usage-tags";
 const TAGS_MAX: usize = 8;
@@ -34,6 +37,13 @@ pub async fn create<P: Platform>(
     let caller = Caller::from_headers(platform, request.headers()).await?;
     http_api::check_body(request, BODY_BYTES_MAX)?;
     let chat = ChatRequest::scan(request.body()).map_err(unusable)?;
+    let cost_in_usage = match flag(request.headers(), COST_HEADER, "include") {
+        Ok(cost_in_usage) => cost_in_usage,
+        Err(problem) => {
+            caller.authorize(platform).await?;
+            return Err(problem);
+        }
+    };
     let (route, mut call, reserved) = admit(platform, &caller, &chat, request.headers(), request_id).await?;
     let ceiling = reserved.output_ceiling / chat.choices;
     let id = format!("chatcmpl-{}", call.request_id());
@@ -47,12 +57,13 @@ pub async fn create<P: Platform>(
     };
     call.accepted();
     if answer.is_stream {
-        let options = StreamOptions {
+        let format = StreamOptions {
             client_wants_usage: chat.include_usage,
             choices: chat.choices,
             output_tokens_max: Some(reserved.output_ceiling),
         };
-        return Ok(streamed(relay::body(answer.body, call, options), &reserved));
+        let wishes = Wishes { format, cost_in_usage };
+        return Ok(streamed(relay::body(answer.chunks(), call, route, wishes), &reserved));
     }
     match answer.whole(platform).await {
         Ok(body) => whole(body, call, &reserved).await,
@@ -121,18 +132,19 @@ fn demand(chat: &ChatRequest, route: &Route, headers: &HeaderMap) -> Result<Dema
         input_estimate: chat.content_bytes.div_ceil(BYTES_PER_TOKEN).max(1),
         output_tokens_max,
         choices: chat.choices,
-        clamp: clamp(headers)?,
+        clamp: flag(headers, CLAMP_HEADER, "allow")?,
         tags: tags(headers)?,
     })
 }
 
-fn clamp(headers: &HeaderMap) -> Result<bool, Problem> {
-    match comma_free_header(headers, CLAMP_HEADER)? {
+/// Whether a header is there that has one meaning only.
+fn flag(headers: &HeaderMap, name: &'static str, set: &str) -> Result<bool, Problem> {
+    match comma_free_header(headers, name)? {
         None => Ok(false),
-        Some(value) if value.eq_ignore_ascii_case("allow") => Ok(true),
+        Some(value) if value.eq_ignore_ascii_case(set) => Ok(true),
         Some(_) => {
-            let message = format!("The header `{CLAMP_HEADER}` must be `allow`, or left out.");
-            Err(Problem::invalid_field(CLAMP_HEADER, message))
+            let message = format!("The header `{name}` must be `{set}`, or left out.");
+            Err(Problem::invalid_field(name, message))
         }
     }
 }
