@@ -7,11 +7,9 @@ use crate::AT_ONCE;
 use crate::jobs::Slice;
 use crate::mail::Mailer;
 use crate::webhook::Webhooks;
-use core::pin::pin;
 use core::time::Duration;
 use domain::delivery::{Answer, Verdict, WITHOUT_PROVIDER_MAX, judge, may_try};
 use domain::time::Timestamp;
-use futures_util::future::{Either, select};
 use futures_util::{StreamExt, stream};
 use http::header::RETRY_AFTER;
 use http::{Request, Response};
@@ -92,15 +90,13 @@ async fn attempt(platform: &impl Platform, mailer: &Mailer, webhooks: &Webhooks,
 
 /// Sends, and waits for the answer's status within bounds. Redirects are not followed, the body is not read.
 pub async fn sent(platform: &impl Platform, request: Request<bytes::Bytes>) -> Tried {
-    let sending = pin!(platform.send(request));
-    let timeout = pin!(platform.sleep(SEND_TIMEOUT));
-    match select(sending, timeout).await {
-        Either::Left((Ok(response), _)) => {
+    match platform.within(SEND_TIMEOUT, platform.send(request)).await {
+        Some(Ok(response)) => {
             let code = response.status().as_u16();
             Tried::Answered(Answer::Status { code, retry_after: retry_after(&response) }, code.to_string())
         }
-        Either::Left((Err(error), _)) => Tried::not_sent(format!("no answer: {}", error.kind)),
-        Either::Right(_) => Tried::not_sent("no answer in time"),
+        Some(Err(error)) => Tried::not_sent(format!("no answer: {}", error.kind)),
+        None => Tried::not_sent("no answer in time"),
     }
 }
 

@@ -2,10 +2,8 @@
 
 use crate::directory::Route;
 use bytes::Bytes;
-use core::pin::pin;
 use core::time::Duration;
 use domain::routing::{CeilingField, TargetKind};
-use futures_util::future::{Either, select};
 use futures_util::stream;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
@@ -56,9 +54,10 @@ pub async fn send(
                 output_tokens_max,
                 *pins_service_tier,
             ));
-            let request = request(base_url, route.provider_key.as_deref(), body)?;
+            let request = request(base_url, route.provider_key.as_deref(), chat.stream, body)?;
             let timeout = Duration::from_millis(*first_byte_timeout_ms);
-            let response = within(platform, timeout, platform.send(request))
+            let response = platform
+                .within(timeout, platform.send(request))
                 .await
                 .ok_or_else(Problem::upstream_timed_out)?;
             let response = response.map_err(|error| {
@@ -83,7 +82,7 @@ impl Answer {
 
     /// The whole answer, if it comes in time.
     pub async fn whole(self, platform: &impl Platform) -> Result<Bytes, Problem> {
-        let collected = within(platform, self.timeout, self.body.collect(ANSWER_BYTES_MAX)).await;
+        let collected = platform.within(self.timeout, self.body.collect(ANSWER_BYTES_MAX)).await;
         collected.ok_or_else(Problem::upstream_timed_out)?.map_err(|error| {
             log::warn!("an answer broke off: {error}");
             Problem::upstream_failed("The model's provider broke its answer off. Nothing was charged; retry.")
@@ -105,12 +104,12 @@ fn edits<'a>(
     Edits { model, ceiling: Some(Ceiling { field, tokens }), include_usage: chat.stream, standard_tier }
 }
 
-fn request(base_url: &str, key: Option<&str>, body: Bytes) -> Result<Request<Bytes>, Problem> {
+fn request(base_url: &str, key: Option<&str>, streams: bool, body: Bytes) -> Result<Request<Bytes>, Problem> {
     let mut builder = Request::builder()
         .method(Method::POST)
         .uri(format!("{base_url}/chat/completions"))
         .header(CONTENT_TYPE, "application/json")
-        .header(ACCEPT, "application/json, text/event-stream");
+        .header(ACCEPT, if streams { "application/json, text/event-stream" } else { "application/json" });
     if let Some(key) = key {
         let mut value = HeaderValue::try_from(format!("Bearer {key}")).map_err(|_| Problem::internal())?;
         value.set_sensitive(true);
@@ -182,14 +181,6 @@ fn echo(body: &Bytes, id: &str, created: u64) -> Result<Answer, Problem> {
         Body::Full(answer.completion())
     };
     Ok(Answer { body, is_stream: chat.stream, timeout: Duration::from_secs(1) })
-}
-
-/// `None` when it takes too long; what was under way is then cancelled.
-async fn within<T>(platform: &impl Platform, time: Duration, work: impl Future<Output = T>) -> Option<T> {
-    match select(pin!(work), pin!(platform.sleep(time))).await {
-        Either::Left((done, _)) => Some(done),
-        Either::Right(_) => None,
-    }
 }
 
 #[cfg(test)]

@@ -20,10 +20,11 @@ pub use header::header_value;
 pub use secret::Secret;
 
 use bytes::Bytes;
+use core::pin::pin;
 use core::time::Duration;
 use domain::state_machine::StateMachine;
 use domain::time::Timestamp;
-use futures_util::future::LocalBoxFuture;
+use futures_util::future::{Either, LocalBoxFuture, select};
 use http::{Request, Response};
 
 pub trait Clock {
@@ -33,6 +34,14 @@ pub trait Clock {
 /// For time-outs, backoff and racing an object that hangs.
 pub trait Timer {
     async fn sleep(&self, duration: Duration);
+
+    /// What `work` comes to; `None` when it takes too long, and then it is dropped.
+    async fn within<T>(&self, time: Duration, work: impl Future<Output = T>) -> Option<T> {
+        match select(pin!(work), pin!(self.sleep(time))).await {
+            Either::Left((done, _)) => Some(done),
+            Either::Right(_) => None,
+        }
+    }
 }
 
 pub trait Randomness {

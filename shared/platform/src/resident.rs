@@ -13,9 +13,10 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 #[cfg(test)]
 mod tests;
 
-/// What lies beside the head at most: with both, the row stays within one page of SQLite.
-const PART_BYTES_MAX: usize = 1_200;
-const EVENT_BYTES_MAX: usize = 1_300;
+/// What lies beside the head at most: some fifty open calls, and a dozen events. A row costs the same whatever its
+/// length, and one with more is written only while so much is open.
+const PART_BYTES_MAX: usize = 8_000;
+const EVENT_BYTES_MAX: usize = 3_000;
 /// What keys, sequences and the encoding's own bytes add to a value beside the head, rounded up.
 const INLINE_FRAME: usize = 28;
 const LAYOUT: u32 = 1;

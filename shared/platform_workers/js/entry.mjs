@@ -33,7 +33,7 @@ export default {
       for (const [name, value] of request.headers) headers += `${name}\n${value}\n`;
       const answer = host.pendingCalls.run(
         (call) => bindings.fetch(call, request.method, urlOf(request), headers, body, env, context),
-        request.signal,
+        request,
       );
       // A caller who leaves does not stop the work: what the provider bills has to be settled.
       context.waitUntil(answer);

@@ -1,6 +1,7 @@
 // What the wasm asks of the Workers runtime, in calls that do as much as possible at once. Rust's
 // side is src/host.rs.
 
+import { Deadlines } from "./deadlines.mjs";
 import { runInLane } from "./lanes.mjs";
 import { relay } from "./relay.mjs";
 
@@ -15,12 +16,12 @@ globalThis.queueMicrotask = (task) => {
  *  this its caller would wait for ever, since a trapped future never resolves. */
 export const pendingCalls = {
   next: 1,
-  /** call → { reject, signal }, the signal of a request that its caller may leave */
+  /** call → { reject, request }, the request if its caller may leave it */
   pending: new Map(),
-  run(start, signal) {
+  run(start, request) {
     const call = this.next++;
     return new Promise((resolve, reject) => {
-      this.pending.set(call, { reject, signal });
+      this.pending.set(call, { reject, request });
       start(call).then(resolve, reject);
     }).finally(() => this.pending.delete(call));
   },
@@ -44,6 +45,21 @@ export function now() {
 
 export function sleep(milliseconds) {
   return new Promise((resolve) => setTimeout(resolve, milliseconds));
+}
+
+export function newDeadlines() {
+  return new Deadlines();
+}
+
+/** A wait whose `late` resolves when it has lasted too long. */
+export function startWait(deadlines, milliseconds) {
+  let resolve;
+  const late = new Promise((whenLate) => (resolve = whenLate));
+  return [deadlines.add(milliseconds, resolve), late];
+}
+
+export function endWait(deadlines, wait) {
+  deadlines.remove(wait);
 }
 
 export function random(bytes) {
@@ -75,7 +91,7 @@ export function response(status, headers, body) {
 /** A response whose body is written bit by bit: [the response, the body's writer]. */
 export function streamed(call, status, headers) {
   const { readable, writable } = new IdentityTransformStream();
-  const writer = writerOf(writable, pendingCalls.pending.get(call)?.signal);
+  const writer = writerOf(writable, pendingCalls.pending.get(call)?.request?.signal);
   return [new Response(readable, { status, headers: pairs(headers) }), writer];
 }
 
@@ -100,7 +116,7 @@ function writerOf(writable, signal) {
 /** A response whose body is what comes of `answer`, and of what its relay makes of it. */
 export function relayed(call, status, headers, answer, streamRelay, context) {
   const { readable, writable } = new IdentityTransformStream();
-  const signal = pendingCalls.pending.get(call)?.signal;
+  const signal = pendingCalls.pending.get(call)?.request?.signal;
   context.waitUntil(relay(answer, streamRelay, writable, signal));
   return new Response(readable, { status, headers: pairs(headers) });
 }
@@ -141,13 +157,14 @@ const HEADERS_OF_INTEREST = ["content-type", "retry-after"];
 
 /** Sends, and answers [status, header lines, the whole body or undefined, the body to come or undefined]. */
 export async function send(method, url, headers, body) {
-  const cut = new AbortController();
+  // Others are never cut.
+  const cut = headers.includes("text/event-stream") ? new AbortController() : undefined;
   const answer = await fetch(url, {
     method,
     headers: pairs(headers),
     body: body.length > 0 ? body.slice() : undefined,
     redirect: "manual",
-    signal: cut.signal,
+    signal: cut?.signal,
   });
   let lines = "";
   for (const name of HEADERS_OF_INTEREST) {
@@ -168,21 +185,9 @@ export async function read(answer) {
   return value;
 }
 
-export function cancel(answer) {
-  answer.cut.abort();
-}
-
-/** An object that panicked or hangs may never answer. */
-async function within(milliseconds, work) {
-  let timer;
-  const tooLong = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(new Error("timed out")), milliseconds);
-  });
-  try {
-    return await Promise.race([work, tooLong]);
-  } finally {
-    clearTimeout(timer);
-  }
+export function cancel({ cut, body, reader }) {
+  if (cut !== undefined) cut.abort();
+  else (reader ?? body).cancel().catch(() => {});
 }
 
 function objectOf(env, binding, jurisdiction, name) {
@@ -191,15 +196,21 @@ function objectOf(env, binding, jurisdiction, name) {
   return (jurisdiction === "" ? namespace : namespace.jurisdiction(jurisdiction)).getByName(name);
 }
 
-/** Runs a command in the object `name`; commands of one moment share a call (see lanes.mjs). */
-export function applyInObject(env, binding, jurisdiction, name, command, milliseconds) {
-  const send = async (commands) => within(milliseconds, objectOf(env, binding, jurisdiction, name).apply(commands));
-  return runInLane(`${binding}/${name}`, command, send, (answer) => within(milliseconds, answer));
+/** Runs a command in the object `name`; commands of one moment share a call (see lanes.mjs). An object that panicked
+ *  or hangs may never answer. */
+export function applyInObject(env, binding, jurisdiction, name, command, milliseconds, deadlines) {
+  const bounded = (answer) => deadlines.within(milliseconds, answer);
+  const send = (commands) => bounded(objectOf(env, binding, jurisdiction, name).apply(commands));
+  try {
+    return runInLane(`${binding}/${name}`, command, send, bounded);
+  } catch (error) {
+    return Promise.reject(error);
+  }
 }
 
 /** Makes the object `name` deliver what waits. */
-export async function deliverInObject(env, binding, jurisdiction, name, milliseconds) {
-  return within(milliseconds, objectOf(env, binding, jurisdiction, name).deliver());
+export async function deliverInObject(env, binding, jurisdiction, name, milliseconds, deadlines) {
+  return deadlines.within(milliseconds, objectOf(env, binding, jurisdiction, name).deliver());
 }
 
 /** Rows as [column names, rows of values]. */

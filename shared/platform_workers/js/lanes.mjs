@@ -15,10 +15,12 @@ const lanes = new Map();
 const LEAD = Symbol("lead");
 
 /**
+ * Promises are chained by hand: what is awaited in an async function costs the runtime several of them.
+ *
  * @param send runs a list of commands in the object and resolves to the list of its replies
  * @param bounded limits how long this command waits for a call that another sends
  */
-export async function runInLane(name, command, send, bounded) {
+export function runInLane(name, command, send, bounded) {
   const lane = laneOf(name);
   const call = { command, resolve: undefined, given_up: false };
   if (lane.leadsSince === undefined) {
@@ -27,16 +29,17 @@ export async function runInLane(name, command, send, bounded) {
   }
   const answer = new Promise((resolve) => (call.resolve = resolve));
   lane.waiting.push(call);
-  let outcome;
-  try {
-    outcome = await bounded(answer);
-  } catch (error) {
-    call.given_up = true;
-    throw error;
-  }
-  if (outcome === LEAD) return lead(name, lane, send);
-  if (outcome.error !== undefined) throw outcome.error;
-  return outcome.reply;
+  return bounded(answer).then(
+    (outcome) => {
+      if (outcome === LEAD) return lead(name, lane, send);
+      if (outcome.error !== undefined) throw outcome.error;
+      return outcome.reply;
+    },
+    (error) => {
+      call.given_up = true;
+      throw error;
+    },
+  );
 }
 
 function laneOf(name) {
@@ -49,19 +52,21 @@ function laneOf(name) {
 }
 
 /** Sends all that wait; the first of them is the caller's own. */
-async function lead(name, lane, send) {
+function lead(name, lane, send) {
   lane.leadsSince = Date.now();
   const [own, ...others] = lane.waiting.splice(0, COMMANDS_MAX);
-  try {
-    const replies = await send([own, ...others].map(({ command }) => command));
-    others.forEach((call, at) => call.resolve({ reply: replies[at + 1] }));
-    return replies[0];
-  } catch (error) {
-    others.forEach((call) => call.resolve({ error }));
-    throw error;
-  } finally {
-    handOver(name, lane);
-  }
+  return send([own, ...others].map(({ command }) => command)).then(
+    (replies) => {
+      others.forEach((call, at) => call.resolve({ reply: replies[at + 1] }));
+      handOver(name, lane);
+      return replies[0];
+    },
+    (error) => {
+      others.forEach((call) => call.resolve({ error }));
+      handOver(name, lane);
+      throw error;
+    },
+  );
 }
 
 function handOver(name, lane) {

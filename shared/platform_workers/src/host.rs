@@ -18,11 +18,20 @@ extern "C" {
     pub type Answer;
     #[derive(Clone)]
     pub type D1;
+    #[derive(Clone)]
+    pub type Deadlines;
+    pub type Wait;
 
     pub fn panicked(call: u32, message: &str);
     pub fn log(level: u32, line: &str);
     pub fn now() -> f64;
     pub fn sleep(milliseconds: f64) -> Promise;
+    #[wasm_bindgen(js_name = newDeadlines)]
+    pub fn new_deadlines() -> Deadlines;
+    #[wasm_bindgen(js_name = startWait)]
+    pub fn start_wait(deadlines: &Deadlines, milliseconds: f64) -> Array;
+    #[wasm_bindgen(js_name = endWait)]
+    pub fn end_wait(deadlines: &Deadlines, wait: &Wait);
     pub fn random(bytes: &mut [u8]);
     pub fn setting(env: &Env, name: &str) -> JsValue;
     #[wasm_bindgen(js_name = waitUntil)]
@@ -57,6 +66,7 @@ extern "C" {
         name: &str,
         command: Uint8Array,
         milliseconds: f64,
+        deadlines: &Deadlines,
     ) -> Promise;
     #[wasm_bindgen(js_name = deliverInObject)]
     pub fn deliver_in_object(
@@ -65,6 +75,7 @@ extern "C" {
         jurisdiction: &str,
         name: &str,
         milliseconds: f64,
+        deadlines: &Deadlines,
     ) -> Promise;
 
     pub fn query(database: &D1, sql: &str, parameters: Array) -> Promise;
@@ -102,6 +113,6 @@ extern "C" {
 pub fn text_of(error: &JsValue) -> String {
     match error.dyn_ref::<js_sys::Error>() {
         Some(error) => String::from(error.message()),
-        None => error.dyn_ref::<JsString>().map_or_else(|| format!("{error:?}"), String::from),
+        None => error.dyn_ref::<JsString>().map_or_else(|| "an exception without words".into(), String::from),
     }
 }

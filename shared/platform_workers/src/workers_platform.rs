@@ -1,12 +1,15 @@
 //! The boundary's traits on Workers, one handle per request.
 
-use crate::host::{self, Context, D1, Env};
+use crate::host::{self, Context, D1, Deadlines, Env, Wait};
 use crate::{database_d1, upstream_fetch};
 use bytes::Bytes;
+use core::future::poll_fn;
+use core::pin::pin;
+use core::task::Poll;
 use core::time::Duration;
 use domain::state_machine::StateMachine;
 use domain::time::Timestamp;
-use futures_util::future::LocalBoxFuture;
+use futures_util::future::{Either, LocalBoxFuture, select};
 use http::{Request, Response};
 use js_sys::{Promise, Uint8Array};
 use platform::resident::{decode, encode};
@@ -27,16 +30,21 @@ pub struct WorkersPlatform(Rc<Bindings>);
 struct Bindings {
     env: Env,
     context: Option<Context>,
+    deadlines: Deadlines,
 }
 
 impl WorkersPlatform {
     pub fn new(env: Env, context: Context) -> Self {
-        Self(Rc::new(Bindings { env, context: Some(context) }))
+        Self::bound(env, Some(context))
     }
 
     /// Inside a Durable Object, which lives on without a request.
     pub fn of_object(env: Env) -> Self {
-        Self(Rc::new(Bindings { env, context: None }))
+        Self::bound(env, None)
+    }
+
+    fn bound(env: Env, context: Option<Context>) -> Self {
+        Self(Rc::new(Bindings { env, context, deadlines: host::new_deadlines() }))
     }
 
     fn binding(&self, name: &str) -> Result<JsValue, PlatformError> {
@@ -76,6 +84,33 @@ impl Clock for WorkersPlatform {
 impl Timer for WorkersPlatform {
     async fn sleep(&self, duration: Duration) {
         let _ = JsFuture::from(host::sleep(duration.as_millis() as f64)).await;
+    }
+
+    async fn within<T>(&self, time: Duration, work: impl Future<Output = T>) -> Option<T> {
+        let mut work = pin!(work);
+        // What is there already needs no deadline.
+        if let Poll::Ready(done) = poll_fn(|context| Poll::Ready(work.as_mut().poll(context))).await {
+            return Some(done);
+        }
+        let started = host::start_wait(&self.0.deadlines, time.as_millis() as f64);
+        let _wait = Waiting { deadlines: &self.0.deadlines, wait: started.get(0).unchecked_into() };
+        let late = JsFuture::from(started.get(1).unchecked_into::<Promise>());
+        match select(work, late).await {
+            Either::Left((done, _)) => Some(done),
+            Either::Right(_) => None,
+        }
+    }
+}
+
+/// Ends with what it waits for.
+struct Waiting<'a> {
+    deadlines: &'a Deadlines,
+    wait: Wait,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        host::end_wait(self.deadlines, &self.wait);
     }
 }
 
@@ -119,7 +154,15 @@ impl AtomicState for WorkersPlatform {
         let command = Uint8Array::from(encode(&command).as_slice());
         let timeout = OBJECT_TIMEOUT.as_millis() as f64;
         let (binding, jurisdiction) = (binding_of::<M>(), self.jurisdiction(name));
-        let promise = host::apply_in_object(&self.0.env, &binding, jurisdiction, name, command, timeout);
+        let promise = host::apply_in_object(
+            &self.0.env,
+            &binding,
+            jurisdiction,
+            name,
+            command,
+            timeout,
+            &self.0.deadlines,
+        );
         let reply = answer_of(name, promise).await?;
         let bytes = reply
             .dyn_into::<Uint8Array>()
@@ -130,7 +173,8 @@ impl AtomicState for WorkersPlatform {
     async fn deliver<M: StateMachine>(&self, name: &str) -> Result<(), PlatformError> {
         let timeout = OBJECT_TIMEOUT.as_millis() as f64;
         let (binding, jurisdiction) = (binding_of::<M>(), self.jurisdiction(name));
-        let promise = host::deliver_in_object(&self.0.env, &binding, jurisdiction, name, timeout);
+        let promise =
+            host::deliver_in_object(&self.0.env, &binding, jurisdiction, name, timeout, &self.0.deadlines);
         answer_of(name, promise).await.map(|_| ())
     }
 }

@@ -76,7 +76,7 @@ fn with_a_thousand_open_holds_a_step_writes_few_rows_and_the_head_stays_small() 
             most = most.max(writes.len());
             for write in writes {
                 if let Write::Head(value) = write {
-                    assert!(value.len() < 4_096, "a head of {} bytes", value.len());
+                    assert!(value.len() < 3 * 4_096, "a head of {} bytes", value.len());
                 }
             }
         }
