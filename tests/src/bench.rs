@@ -7,7 +7,7 @@ pub use report::Report;
 
 use crate::fixtures::{MODEL, TENANT};
 use crate::hosts::Host;
-use crate::load::{self, Load, Measured};
+use crate::load::{self, Load, Measured, Until};
 use crate::upstream::fixed;
 use serde_json::json;
 use std::time::Duration;
@@ -201,7 +201,7 @@ fn load_on(target: &Target, shape: Shape, connections: usize, duration: Duration
         authority: target.authority.clone(),
         requests: target.keys.iter().map(request).collect(),
         connections,
-        duration,
+        until: Until::Time(duration),
     }
 }
 

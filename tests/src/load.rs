@@ -15,7 +15,24 @@ pub struct Load {
     /// Complete requests, head and body; connection `n` sends the `n`th, modulo their number.
     pub requests: Vec<Vec<u8>>,
     pub connections: usize,
-    pub duration: Duration,
+    pub until: Until,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub enum Until {
+    /// So long.
+    Time(Duration),
+    /// So many requests on each connection.
+    Requests(usize),
+}
+
+impl Until {
+    fn is_over(self, start: Instant, requests: usize) -> bool {
+        match self {
+            Self::Time(duration) => start.elapsed() >= duration,
+            Self::Requests(number) => requests >= number,
+        }
+    }
 }
 
 /// What came back. Latencies are in microseconds, unsorted.
@@ -78,11 +95,10 @@ pub fn post(authority: &str, path: &str, headers: &[(&str, &str)], body: &str) -
 /// Runs the load to its end; requests under way when the time is up are completed and counted.
 pub async fn run(load: &Load) -> Measured {
     let start = Instant::now();
-    let deadline = start + load.duration;
     let mut tasks = tokio::task::JoinSet::new();
     for index in 0..load.connections {
         let request = load.requests[index % load.requests.len()].clone();
-        tasks.spawn(one_connection(load.authority.clone(), request, deadline));
+        tasks.spawn(one_connection(load.authority.clone(), request, start, load.until));
     }
     let mut measured = Measured::default();
     while let Some(part) = tasks.join_next().await {
@@ -92,16 +108,17 @@ pub async fn run(load: &Load) -> Measured {
     measured
 }
 
-async fn one_connection(authority: String, request: Vec<u8>, deadline: Instant) -> Measured {
+async fn one_connection(authority: String, request: Vec<u8>, begun: Instant, until: Until) -> Measured {
     let mut measured = Measured::default();
     let mut received = Vec::with_capacity(32 * 1024);
-    while Instant::now() < deadline {
+    let is_over = |measured: &Measured| until.is_over(begun, measured.requests() + measured.failures);
+    while !is_over(&measured) {
         let Ok(mut stream) = TcpStream::connect(&authority).await else {
             measured.failures += 1;
             return measured;
         };
         let _ = stream.set_nodelay(true);
-        while Instant::now() < deadline {
+        while !is_over(&measured) {
             let start = Instant::now();
             match exchange(&mut stream, &request, &mut received).await {
                 Ok(first_byte) => {

@@ -199,8 +199,8 @@ function objectOf(env, binding, jurisdiction, name) {
 /** Runs a command in the object `name`; commands of one moment share a call (see lanes.mjs). An object that panicked
  *  or hangs may never answer. */
 export function applyInObject(env, binding, jurisdiction, name, command, milliseconds, deadlines) {
-  const bounded = (answer) => deadlines.within(milliseconds, answer);
-  const send = (commands) => bounded(objectOf(env, binding, jurisdiction, name).apply(commands));
+  const bounded = (answer) => deadlines.withinForeign(milliseconds, answer);
+  const send = (commands) => deadlines.within(milliseconds, objectOf(env, binding, jurisdiction, name).apply(commands));
   try {
     return runInLane(`${binding}/${name}`, command, send, bounded);
   } catch (error) {

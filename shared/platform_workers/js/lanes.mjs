@@ -15,8 +15,6 @@ const lanes = new Map();
 const LEAD = Symbol("lead");
 
 /**
- * Promises are chained by hand: what is awaited in an async function costs the runtime several of them.
- *
  * @param send runs a list of commands in the object and resolves to the list of its replies
  * @param bounded limits how long this command waits for a call that another sends
  */
@@ -29,17 +27,22 @@ export function runInLane(name, command, send, bounded) {
   }
   const answer = new Promise((resolve) => (call.resolve = resolve));
   lane.waiting.push(call);
-  return bounded(answer).then(
-    (outcome) => {
-      if (outcome === LEAD) return lead(name, lane, send);
-      if (outcome.error !== undefined) throw outcome.error;
-      return outcome.reply;
-    },
-    (error) => {
-      call.given_up = true;
-      throw error;
-    },
-  );
+  return follow(name, lane, call, send, bounded(answer));
+}
+
+/** Awaits: what is chained by `then` to a promise that another request resolves goes on as if it were that request, once
+ *  the engine has compiled it for speed, and may then do no I/O (tests/busy_account.rs). */
+async function follow(name, lane, call, send, answer) {
+  let outcome;
+  try {
+    outcome = await answer;
+  } catch (error) {
+    call.given_up = true;
+    throw error;
+  }
+  if (outcome === LEAD) return lead(name, lane, send);
+  if (outcome.error !== undefined) throw outcome.error;
+  return outcome.reply;
 }
 
 function laneOf(name) {
