@@ -132,7 +132,15 @@ impl Filled {
             (
                 "a model's call",
                 Box::new(|| {
-                    drop(block_on(routing_snapshots::find_for_account(platform, account, MODEL)).unwrap())
+                    drop(
+                        block_on(routing_snapshots::find_for_account(
+                            platform,
+                            account,
+                            MODEL,
+                            Duration::ZERO,
+                        ))
+                        .unwrap(),
+                    )
                 }),
             ),
             (

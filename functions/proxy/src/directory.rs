@@ -38,20 +38,24 @@ std::thread_local! {
     static ROUTES: RefCell<HashMap<(AccountId, String), Rc<Route>>> = RefCell::default();
 }
 
-/// The route of `model` for the tenant of `account`; `None` if the tenant has no such model.
+/// The route of `model` for the tenant of `account`; `None` if the tenant has no such model. `is_stale`: the account
+/// knows of newer routing than what was kept.
 pub async fn route(
     platform: &impl Platform,
     account: AccountId,
     model: &str,
+    is_stale: bool,
 ) -> Result<Option<Rc<Route>>, Problem> {
     let key = (account, model.to_owned());
     let now = platform.now();
     let known = ROUTES.with_borrow(|routes| routes.get(&key).cloned());
-    let is_fresh = |route: &&Rc<Route>| now < route.loaded_at.plus(FRESH) && now >= route.loaded_at;
+    let is_fresh =
+        |route: &&Rc<Route>| !is_stale && now < route.loaded_at.plus(FRESH) && now >= route.loaded_at;
     if let Some(route) = known.as_ref().filter(is_fresh) {
         return Ok(Some(route.clone()));
     }
-    let found = store::routing_snapshots::find_for_account(platform, account, model).await;
+    let max_age = if is_stale { Duration::ZERO } else { FRESH };
+    let found = store::routing_snapshots::find_for_account(platform, account, model, max_age).await;
     let snapshot = found.map_err(|error| unavailable(&error))?.and_then(|(_, snapshot)| snapshot);
     let Some(snapshot) = snapshot.filter(|found| !found.targets.is_empty()) else { return Ok(None) };
     let provider_key = open_key(platform, &snapshot.targets[0]).await?;
@@ -65,11 +69,6 @@ pub async fn route(
         routes.insert(key, route.clone());
     });
     Ok(Some(route))
-}
-
-/// The account knows of newer routing.
-pub fn forget(account: AccountId, model: &str) {
-    ROUTES.with_borrow_mut(|routes| routes.remove(&(account, model.to_owned())));
 }
 
 async fn open_key(platform: &impl Platform, target: &Target) -> Result<Option<String>, Problem> {

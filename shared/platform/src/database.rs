@@ -1,6 +1,7 @@
 //! SQL, as values: every host speaks SQLite's dialect.
 
 use crate::PlatformError;
+use core::time::Duration;
 use std::rc::Rc;
 
 /// One SQL statement with its parameters, `?1` first.
@@ -8,6 +9,8 @@ use std::rc::Rc;
 pub struct Statement {
     pub sql: &'static str,
     pub parameters: Vec<Value>,
+    /// See [`Statement::may_be_old`].
+    pub max_age: Option<Duration>,
 }
 
 /// Integers stay below 2^53, so that they survive a JavaScript number.
@@ -27,7 +30,16 @@ pub struct Row {
 
 impl Statement {
     pub const fn new(sql: &'static str) -> Self {
-        Self { sql, parameters: Vec::new() }
+        Self { sql, parameters: Vec::new(), max_age: None }
+    }
+
+    /// A question whose answer may have been given so long ago. It is for hosts that keep nothing in memory from one
+    /// request to the next, and have a nearer place to keep it in. What is not there, or null, is looked for anew.
+    /// With no time at all everything is, and the answer kept for others.
+    #[must_use]
+    pub const fn may_be_old(mut self, max_age: Duration) -> Self {
+        self.max_age = Some(max_age);
+        self
     }
 
     #[must_use]
@@ -41,6 +53,14 @@ impl Row {
     /// The columns' names are shared by all rows of a result.
     pub const fn new(columns: Rc<[String]>, values: Vec<Value>) -> Self {
         Self { columns, values }
+    }
+
+    pub fn columns(&self) -> &[String] {
+        &self.columns
+    }
+
+    pub fn values(&self) -> &[Value] {
+        &self.values
     }
 
     fn value(&self, column: &str) -> Result<&Value, PlatformError> {

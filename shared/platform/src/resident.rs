@@ -164,6 +164,11 @@ impl<M: StateMachine> Resident<M> {
         M::reads(command).into_iter().filter(absent).collect()
     }
 
+    /// Whether all parts that the command reads are here, for a host that has not loaded all that are kept in memory.
+    pub fn has_all_for(&self, command: &M::Command) -> bool {
+        !M::reads_all(command) && M::reads(command).into_iter().all(|key| self.state.part(key).is_some())
+    }
+
     /// Hands in a part from its own row.
     pub fn supply(&mut self, key: PartKey, value: &[u8]) -> Result<(), LayoutError> {
         self.state.load(key, decode(value)?);

@@ -20,7 +20,7 @@ use spin_sdk::sqlite::Value;
 /// Events in one batch at most.
 const BATCH_MAX: usize = 500;
 /// How long events wait for others, so that a busy machine's leave in one batch: a delivery is two more commits.
-const DELIVERY_DELAY: Duration = Duration::from_millis(250);
+const DELIVERY_DELAY: Duration = Duration::from_secs(1);
 /// Times that one request waits and delivers; what comes then is left to a later one.
 const ROUNDS_MAX: usize = 20;
 

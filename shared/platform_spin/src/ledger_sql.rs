@@ -7,17 +7,27 @@ use core::fmt::Write as _;
 /// the machine at the latest, `deliver_at` when it has to deliver what waits: null if nothing does. Parts whose keys
 /// begin below x'80' are kept until a step removes them, the others are dropped when due. The heads come last: a
 /// ledger that has them has everything.
-pub(crate) const TABLES: [&str; 6] = [
+pub(crate) const TABLES: [&str; 8] = [
     "CREATE TABLE IF NOT EXISTS machine_parts (kind TEXT NOT NULL, name TEXT NOT NULL, key BLOB NOT NULL,
       due INTEGER NOT NULL, value BLOB NOT NULL, PRIMARY KEY (kind, name, key)) WITHOUT ROWID",
     "CREATE INDEX IF NOT EXISTS machine_parts_by_due ON machine_parts (kind, name, due)",
     "CREATE TABLE IF NOT EXISTS machine_events (kind TEXT NOT NULL, name TEXT NOT NULL, through INTEGER NOT NULL,
       value BLOB NOT NULL, PRIMARY KEY (kind, name, through)) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS answers (question TEXT PRIMARY KEY, given_at INTEGER NOT NULL, rows TEXT NOT NULL)
+      WITHOUT ROWID",
+    "CREATE INDEX IF NOT EXISTS answers_by_time ON answers (given_at)",
     "CREATE TABLE IF NOT EXISTS machine_heads (kind TEXT NOT NULL, name TEXT NOT NULL, version INTEGER NOT NULL,
       wake_at INTEGER, deliver_at INTEGER, value BLOB NOT NULL, PRIMARY KEY (kind, name))",
     "CREATE INDEX IF NOT EXISTS machine_heads_by_wake ON machine_heads (wake_at) WHERE wake_at IS NOT NULL",
     "CREATE INDEX IF NOT EXISTS machine_heads_by_delivery ON machine_heads (deliver_at) WHERE deliver_at IS NOT NULL",
 ];
+
+/// What the directory answered lately (`answers.rs`).
+pub(crate) const ANSWER: &str =
+    "SELECT rows FROM answers WHERE question = ?1 AND given_at > ?2 AND given_at <= ?3";
+pub(crate) const KEEP_ANSWER: &str = "INSERT INTO answers (question, given_at, rows) VALUES (?1, ?2, ?3)
+  ON CONFLICT DO UPDATE SET given_at = ?2, rows = ?3";
+pub(crate) const DROP_ANSWERS: &str = "DELETE FROM answers WHERE given_at <= ?1";
 
 // Where a condition says `+key`, the plan would otherwise go through all parts by their keys instead of those that are
 // due.
@@ -144,6 +154,9 @@ mod tests {
             POSTPONE,
             DROP_DUE,
             FIRST_DUE,
+            ANSWER,
+            KEEP_ANSWER,
+            DROP_ANSWERS,
         ];
         for sql in statements {
             for line in plan(&ledger, sql) {

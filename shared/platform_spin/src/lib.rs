@@ -9,6 +9,8 @@ mod ledger_sql;
 #[cfg(target_os = "wasi")]
 mod alarms;
 #[cfg(target_os = "wasi")]
+mod answers;
+#[cfg(target_os = "wasi")]
 mod database_sqlite;
 #[cfg(target_os = "wasi")]
 mod delivery;

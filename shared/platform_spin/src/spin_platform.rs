@@ -2,9 +2,11 @@
 
 use crate::executor::{self, Tasks};
 use crate::sqlite::Database as Sqlite;
+use crate::state_rows::Found;
 use crate::test_hooks::TestHooks;
-use crate::{database_sqlite, delivery, state_rows, upstream_wasi_http};
+use crate::{answers, database_sqlite, delivery, state_rows, upstream_wasi_http};
 use bytes::Bytes;
+use core::any::Any;
 use core::cell::RefCell;
 use core::time::Duration;
 use domain::state_machine::StateMachine;
@@ -36,6 +38,8 @@ struct Instance {
     tasks: Tasks,
     /// Machines whose events this request delivers.
     waiting: RefCell<BTreeSet<(&'static str, String)>>,
+    /// The machine that was stepped last, as it was left.
+    kept: RefCell<Option<(String, Box<dyn Any>)>>,
     hooks: Option<TestHooks>,
 }
 
@@ -61,8 +65,9 @@ impl SpinPlatform {
     pub(crate) async fn new(tasks: Tasks) -> Self {
         let ledger = Opened::new(LEDGER);
         let hooks = TestHooks::if_wanted(|| ledger.get().ok()).await;
-        let (directory, waiting) = (Opened::new(DIRECTORY), RefCell::default());
-        Self(Rc::new(Instance { directory, ledger, tasks, waiting, hooks }))
+        let directory = Opened::new(DIRECTORY);
+        let (waiting, kept) = Default::default();
+        Self(Rc::new(Instance { directory, ledger, tasks, waiting, kept, hooks }))
     }
 
     pub(crate) fn ledger(&self) -> Result<Rc<Sqlite>, PlatformError> {
@@ -71,6 +76,16 @@ impl SpinPlatform {
 
     pub(crate) fn hooks(&self) -> Option<&TestHooks> {
         self.0.hooks.as_ref()
+    }
+
+    /// For the next step of this request, which is likely to find it unchanged.
+    pub(crate) fn keep<M: StateMachine>(&self, name: &str, found: Found<M>) {
+        *self.0.kept.borrow_mut() = Some((name.to_owned(), Box::new(found)));
+    }
+
+    pub(crate) fn take_kept<M: StateMachine>(&self, name: &str) -> Option<Found<M>> {
+        let (kept_name, found) = self.0.kept.take()?;
+        found.downcast().ok().filter(|_| kept_name == name).map(|found| *found)
     }
 
     /// The machine's events are delivered when the request is over.
@@ -133,7 +148,16 @@ impl Upstream for SpinPlatform {
 
 impl Database for SpinPlatform {
     async fn query(&self, statement: Statement) -> Result<Vec<Row>, PlatformError> {
-        database_sqlite::query(&*self.0.directory.get()?, statement).await
+        if statement.max_age.is_none() {
+            return database_sqlite::query(&*self.0.directory.get()?, statement).await;
+        }
+        let ledger = self.ledger()?;
+        if let Some(rows) = answers::recall(&ledger, &statement, self.now()) {
+            return Ok(rows);
+        }
+        let rows = database_sqlite::query(&*self.0.directory.get()?, statement.clone()).await?;
+        answers::keep(&ledger, &statement, &rows, self.now());
+        Ok(rows)
     }
 
     async fn commit(&self, statements: Vec<Statement>) -> Result<(), PlatformError> {

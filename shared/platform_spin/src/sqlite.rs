@@ -11,7 +11,7 @@ use wasi::random::random::get_random_u64;
 /// How long a locked database is waited for in all.
 const LOCKED_MAX: Duration = Duration::from_secs(8);
 const FIRST_PAUSE: Duration = Duration::from_millis(1);
-const PAUSE_MAX: Duration = Duration::from_millis(40);
+const PAUSE_MAX: Duration = Duration::from_millis(20);
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum SqliteError {

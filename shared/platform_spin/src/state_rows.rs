@@ -93,17 +93,14 @@ pub(crate) async fn apply<M: StateMachine>(
     let database = platform.ledger()?;
     let command = encode(command);
     let mut patience = Patience::new();
-    let decided = loop {
-        match decide::<M>(&database, name, &command, platform.now()) {
-            Err(StateError::Sqlite(SqliteError::NoSuchTable(_))) => create(&database, &mut patience).await?,
-            Err(StateError::Sqlite(SqliteError::Locked)) => patience.wait().await.map_err(failed)?,
-            other => break other?,
-        }
+    let kept = platform.take_kept::<M>(name);
+    let done = match kept {
+        Some(kept) => step_kept(platform, &database, name, &command, kept, &mut patience).await?,
+        None => None,
     };
-    let (found, stepped, written) = if decided.1.writes.is_empty() {
-        (decided.0, decided.1, 0)
-    } else {
-        store_or_decide_again(platform, &database, name, &command, decided, &mut patience).await?
+    let (found, stepped, written) = match done {
+        Some(done) => done,
+        None => step_afresh(platform, &database, name, &command, &mut patience).await?,
     };
     if let Some(hooks) = platform.hooks().filter(|_| written > 0) {
         hooks.count_rows(written).await;
@@ -111,7 +108,56 @@ pub(crate) async fn apply<M: StateMachine>(
     if found.has_to_deliver(platform.now()) {
         platform.deliver_later::<M>(name);
     }
+    platform.keep(name, found);
     Ok(stepped.reply)
+}
+
+/// The machine, what the step came to, and rows written.
+type Done<M> = (Found<M>, Stepped<<M as StateMachine>::Reply>, usize);
+
+/// Decides on what an earlier step of this request has left, without another look: whether it is still so shows when it
+/// is stored. `None` if that is not enough, or not so any more.
+async fn step_kept<M: StateMachine>(
+    platform: &SpinPlatform,
+    database: &Database,
+    name: &str,
+    command: &[u8],
+    mut kept: Found<M>,
+    patience: &mut Patience,
+) -> Result<Option<Done<M>>, StateError> {
+    let now = platform.now();
+    let command: M::Command = decode(command)?;
+    if !kept.suffices_for(&command, now) {
+        return Ok(None);
+    }
+    DECIDING.set(true);
+    let stepped = kept.resident.step(command, now);
+    DECIDING.set(false);
+    let [Write::Head(_)] = stepped.writes.as_slice() else { return Ok(None) };
+    match kept.store_patiently(database, name, &stepped.writes, now, patience).await {
+        Err(StateError::Changed) => Ok(None),
+        other => other.map(|()| Some((kept.stored(now), stepped, 1))),
+    }
+}
+
+async fn step_afresh<M: StateMachine>(
+    platform: &SpinPlatform,
+    database: &Database,
+    name: &str,
+    command: &[u8],
+    patience: &mut Patience,
+) -> Result<Done<M>, PlatformError> {
+    let decided = loop {
+        match decide::<M>(database, name, command, platform.now()) {
+            Err(StateError::Sqlite(SqliteError::NoSuchTable(_))) => create(database, patience).await?,
+            Err(StateError::Sqlite(SqliteError::Locked)) => patience.wait().await.map_err(failed)?,
+            other => break other?,
+        }
+    };
+    if decided.1.writes.is_empty() {
+        return Ok((decided.0, decided.1, 0));
+    }
+    Ok(store_or_decide_again(platform, database, name, command, decided, patience).await?)
 }
 
 type Decided<M> = (Found<M>, Stepped<<M as StateMachine>::Reply>);
@@ -123,14 +169,14 @@ async fn store_or_decide_again<M: StateMachine>(
     command: &[u8],
     decided: Decided<M>,
     patience: &mut Patience,
-) -> Result<(Found<M>, Stepped<M::Reply>, usize), StateError> {
+) -> Result<Done<M>, StateError> {
     let now = platform.now();
     let (found, stepped) = decided;
     if let [Write::Head(_)] = stepped.writes.as_slice() {
         // One statement is atomic by itself.
         match found.store_patiently(database, name, &stepped.writes, now, patience).await {
             Err(StateError::Changed) => {}
-            other => return other.map(|()| (found, stepped, 1)),
+            other => return other.map(|()| (found.stored(now), stepped, 1)),
         }
     } else {
         let stored =
@@ -140,7 +186,7 @@ async fn store_or_decide_again<M: StateMachine>(
             other => {
                 return other.map(|()| {
                     let rows = stepped.writes.len();
-                    (found, stepped, rows)
+                    (found.stored(now), stepped, rows)
                 });
             }
         }
@@ -149,11 +195,12 @@ async fn store_or_decide_again<M: StateMachine>(
         let again = database.transaction(patience, |database| {
             let now = platform.now();
             let (found, stepped) = decide::<M>(database, name, command, now)?;
-            if !stepped.writes.is_empty() {
-                found.store(database, name, &stepped.writes, now)?;
-            }
             let rows = stepped.writes.len();
-            Ok((found, stepped, rows))
+            if rows == 0 {
+                return Ok((found, stepped, 0));
+            }
+            found.store(database, name, &stepped.writes, now)?;
+            Ok((found.stored(now).crowded(), stepped, rows))
         });
         match again.await {
             Err(StateError::Changed) => {}
@@ -248,6 +295,26 @@ fn read_all<M: StateMachine>(rows: QueryResult) -> Result<Found<M>, StateError> 
 impl<M: StateMachine> Found<M> {
     fn of(version: Option<i64>, alarms: Alarms, head: Option<&[u8]>) -> Result<Self, StateError> {
         Ok(Self { version, alarms, resident: Resident::load(head)? })
+    }
+
+    /// Whether a step needs nothing that lies in rows unseen: its parts are here, and nothing is due.
+    fn suffices_for(&self, command: &M::Command, now: Timestamp) -> bool {
+        self.version.is_some()
+            && self.alarms.wake_at.is_none_or(|at| at > now.as_millis())
+            && self.resident.has_all_for(command)
+    }
+
+    /// Of no use for another step: where somebody was quicker once, somebody is likely to be again.
+    fn crowded(mut self) -> Self {
+        self.version = None;
+        self
+    }
+
+    /// As it lies there after it was stored.
+    fn stored(mut self, now: Timestamp) -> Self {
+        self.alarms = self.alarms_after(now);
+        self.version = Some(self.version.map_or(1, |version| version + 1));
+        self
     }
 
     pub(crate) async fn store_patiently(

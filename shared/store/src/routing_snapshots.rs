@@ -1,5 +1,6 @@
 //! Routing snapshots: one row per tenant and model, so that a request reads a single row.
 
+use core::time::Duration;
 use domain::identity::AccountId;
 use domain::routing::RoutingSnapshot;
 use platform::{Database, PlatformError, Row, Statement};
@@ -25,13 +26,16 @@ SELECT u.tenant_id, r.version, r.snapshot
 FROM users u LEFT JOIN routing_snapshots r ON r.tenant_id = u.tenant_id AND r.model = ?2
 WHERE u.id = ?1";
 
-/// The account's tenant and its snapshot of the model; none when there is no such user.
+/// The account's tenant and its snapshot of the model, as they were so long ago at most; none when there is no such
+/// user.
 pub async fn find_for_account(
     database: &impl Database,
     account: AccountId,
     model: &str,
+    max_age: Duration,
 ) -> Result<Option<(String, Option<RoutingSnapshot>)>, PlatformError> {
-    let statement = Statement::new(FIND_FOR_ACCOUNT).bind(account.to_string()).bind(model);
+    let statement =
+        Statement::new(FIND_FOR_ACCOUNT).bind(account.to_string()).bind(model).may_be_old(max_age);
     let rows = database.query(statement).await?;
     let Some(row) = rows.first() else { return Ok(None) };
     let tenant_id = row.text("tenant_id")?.to_owned();

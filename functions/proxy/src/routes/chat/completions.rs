@@ -86,9 +86,9 @@ async fn admit<P: Platform>(
     headers: &HeaderMap,
     request_id: &Cell<RequestId>,
 ) -> Result<(Rc<Route>, OpenCall<P>, Reserved), Problem> {
-    let mut moment = None;
+    let (mut moment, mut is_stale) = (None, false);
     for _ in 0..ADMIT_TRIES {
-        let Some(route) = directory::route(platform, caller.account, &chat.model).await? else {
+        let Some(route) = directory::route(platform, caller.account, &chat.model, is_stale).await? else {
             // Only who has a good key learns which models there are.
             caller.authorize(platform).await?;
             return Err(Problem::model_not_found(&chat.model));
@@ -102,8 +102,9 @@ async fn admit<P: Platform>(
         };
         match ledger::reserve(platform, caller, &route, &demand, request_id.get(), moment).await? {
             Admission::Open(call, reserved) => return Ok((route, *call, reserved)),
-            Admission::Stale => directory::forget(caller.account, &chat.model),
+            Admission::Stale => is_stale = true,
             Admission::TooLate(of_account) => {
+                is_stale = false;
                 moment = Some(of_account);
                 request_id.set(http_api::new_request_id(platform));
             }

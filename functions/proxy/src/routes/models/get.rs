@@ -16,7 +16,7 @@ pub async fn get(
     let caller = Caller::from_headers(platform, request.headers()).await?;
     caller.authorize(platform).await?;
     let id = path_text(id, "model")?;
-    let route = directory::route(platform, caller.account, &id).await?;
+    let route = directory::route(platform, caller.account, &id, false).await?;
     let route = route.ok_or_else(|| Problem::model_not_found(&id))?;
     Ok(json(StatusCode::OK, &model(&route.snapshot)))
 }
