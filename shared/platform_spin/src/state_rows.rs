@@ -18,9 +18,12 @@ use spin_sdk::sqlite::{QueryResult, Value};
 
 /// How long events wait at most for the request that caused them, before the scheduler delivers them.
 pub(crate) const DELIVERY_OVERDUE: Duration = Duration::from_secs(10);
-/// Times that a step is decided again because somebody was quicker. With the database locked nobody is; this is for
-/// backends that do not keep the lock.
-const TRIES_MAX: usize = 4;
+/// Times that a step is decided without a lock: each costs two statements, where a lock costs two more and holds everybody
+/// up.
+const FREE_TRIES: usize = 2;
+/// Times that it is decided with the database locked. Then nobody is quicker; this is for backends that do not keep the
+/// lock.
+const LOCKED_TRIES: usize = 3;
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StateError {
@@ -140,6 +143,7 @@ async fn step_kept<M: StateMachine>(
     }
 }
 
+/// Decides without a lock and stores if nobody was quicker, some times; then with the database to itself.
 async fn step_afresh<M: StateMachine>(
     platform: &SpinPlatform,
     database: &Database,
@@ -147,52 +151,45 @@ async fn step_afresh<M: StateMachine>(
     command: &[u8],
     patience: &mut Patience,
 ) -> Result<Done<M>, PlatformError> {
-    let decided = loop {
-        match decide::<M>(database, name, command, platform.now()) {
-            Err(StateError::Sqlite(SqliteError::NoSuchTable(_))) => create(database, patience).await?,
-            Err(StateError::Sqlite(SqliteError::Locked)) => patience.wait().await.map_err(failed)?,
-            other => break other?,
+    for attempt in 0..FREE_TRIES {
+        let (now, decided) = loop {
+            let now = platform.now();
+            match decide::<M>(database, name, command, now) {
+                Err(StateError::Sqlite(SqliteError::NoSuchTable(_))) => create(database, patience).await?,
+                Err(StateError::Sqlite(SqliteError::Locked)) => patience.wait().await.map_err(failed)?,
+                other => break (now, other?),
+            }
+        };
+        let (found, stepped) = decided;
+        let writes = stepped.writes.as_slice();
+        let stored = match writes {
+            [] => return Ok((found, stepped, 0)),
+            // One statement is atomic by itself.
+            [Write::Head(_)] => found.store_patiently(database, name, writes, now, patience).await,
+            _ => database.transaction(patience, |database| found.store(database, name, writes, now)).await,
+        };
+        match stored {
+            Err(StateError::Changed) => {}
+            Err(error) => return Err(error.into()),
+            Ok(()) => {
+                let found = found.stored(now);
+                let rows = writes.len();
+                return Ok((if attempt == 0 { found } else { found.crowded() }, stepped, rows));
+            }
         }
-    };
-    if decided.1.writes.is_empty() {
-        return Ok((decided.0, decided.1, 0));
     }
-    Ok(store_or_decide_again(platform, database, name, command, decided, patience).await?)
+    Ok(step_locked(platform, database, name, command, patience).await?)
 }
 
-type Decided<M> = (Found<M>, Stepped<<M as StateMachine>::Reply>);
-
-async fn store_or_decide_again<M: StateMachine>(
+async fn step_locked<M: StateMachine>(
     platform: &SpinPlatform,
     database: &Database,
     name: &str,
     command: &[u8],
-    decided: Decided<M>,
     patience: &mut Patience,
 ) -> Result<Done<M>, StateError> {
-    let now = platform.now();
-    let (found, stepped) = decided;
-    if let [Write::Head(_)] = stepped.writes.as_slice() {
-        // One statement is atomic by itself.
-        match found.store_patiently(database, name, &stepped.writes, now, patience).await {
-            Err(StateError::Changed) => {}
-            other => return other.map(|()| (found.stored(now), stepped, 1)),
-        }
-    } else {
-        let stored =
-            database.transaction(patience, |database| found.store(database, name, &stepped.writes, now));
-        match stored.await {
-            Err(StateError::Changed) => {}
-            other => {
-                return other.map(|()| {
-                    let rows = stepped.writes.len();
-                    (found.stored(now), stepped, rows)
-                });
-            }
-        }
-    }
-    for _ in 1..TRIES_MAX {
-        let again = database.transaction(patience, |database| {
+    for _ in 0..LOCKED_TRIES {
+        let done = database.transaction(patience, |database| {
             let now = platform.now();
             let (found, stepped) = decide::<M>(database, name, command, now)?;
             let rows = stepped.writes.len();
@@ -202,13 +199,15 @@ async fn store_or_decide_again<M: StateMachine>(
             found.store(database, name, &stepped.writes, now)?;
             Ok((found.stored(now).crowded(), stepped, rows))
         });
-        match again.await {
+        match done.await {
             Err(StateError::Changed) => {}
             other => return other,
         }
     }
     Err(StateError::Changed)
 }
+
+type Decided<M> = (Found<M>, Stepped<<M as StateMachine>::Reply>);
 
 /// Looks at what the command needs, and steps in memory.
 fn decide<M: StateMachine>(
