@@ -1,12 +1,13 @@
 //! The benchmark: which subjects, in which order, and what is measured of each.
 
+mod price;
 mod report;
 mod workerd;
 
 pub use report::Report;
 
 use crate::fixtures::{MODEL, TENANT};
-use crate::hosts::Host;
+use crate::hosts::{Billed, Host};
 use crate::load::{self, Load, Measured, Until};
 use crate::upstream::fixed;
 use serde_json::json;
@@ -129,8 +130,7 @@ pub struct Row {
     pub measured: Measured,
     /// Of the whole workerd process.
     pub cpu_seconds: f64,
-    /// By the ledger.
-    pub rows_written: u64,
+    pub billed: Billed,
 }
 
 /// Where a subject listens and which key each connection sends.
@@ -210,11 +210,11 @@ async fn measure(plan: &Plan, host: &Host, targets: &[Target], shape: Shape, con
         targets.iter().map(|target| empty_row(target.subject, shape, connections)).collect();
     for _ in 0..plan.rounds {
         for (target, row) in targets.iter().zip(&mut rows) {
-            let (cpu, written) = (cpu_seconds(host.workerd_pid()), host.ledger_rows_written().await);
+            let (cpu, billed) = (cpu_seconds(host.workerd_pid()), host.billed().await);
             let load = load_on(target, shape, connections, plan.duration / plan.rounds);
             row.measured.add(load::run(&load).await);
             row.cpu_seconds += cpu_seconds(host.workerd_pid()) - cpu;
-            row.rows_written += host.ledger_rows_written().await - written;
+            row.billed = row.billed.plus(host.billed().await.since(billed));
         }
     }
     rows
@@ -222,5 +222,5 @@ async fn measure(plan: &Plan, host: &Host, targets: &[Target], shape: Shape, con
 
 fn empty_row(subject: Subject, shape: Shape, connections: usize) -> Row {
     let measured = Measured::default();
-    Row { subject, shape, connections, accounts: 0, measured, cpu_seconds: 0.0, rows_written: 0 }
+    Row { subject, shape, connections, accounts: 0, measured, cpu_seconds: 0.0, billed: Billed::default() }
 }

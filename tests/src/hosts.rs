@@ -17,6 +17,32 @@ pub struct Host {
     options: Options,
 }
 
+/// Rows as platforms bill them: index entries count, and so do alarms.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Billed {
+    pub ledger_rows: u64,
+    pub object_calls: u64,
+    pub database_rows: u64,
+}
+
+impl Billed {
+    pub const fn since(self, earlier: Self) -> Self {
+        Self {
+            ledger_rows: self.ledger_rows - earlier.ledger_rows,
+            object_calls: self.object_calls - earlier.object_calls,
+            database_rows: self.database_rows - earlier.database_rows,
+        }
+    }
+
+    pub const fn plus(self, more: Self) -> Self {
+        Self {
+            ledger_rows: self.ledger_rows + more.ledger_rows,
+            object_calls: self.object_calls + more.object_calls,
+            database_rows: self.database_rows + more.database_rows,
+        }
+    }
+}
+
 impl Host {
     /// Starts the whole product on a fresh state, with an OpenAI-compatible provider at `upstream_base_url`.
     pub fn start(upstream_base_url: &str) -> Self {
@@ -122,12 +148,18 @@ impl Host {
         self.hook(&format!("fault?account={account}")).await;
     }
 
-    /// Rows that the ledger has written since the host started; 0 where nobody counts.
-    pub async fn ledger_rows_written(&self) -> u64 {
+    /// What has been done since the host started that a platform bills; 0 where nobody counts.
+    pub async fn billed(&self) -> Billed {
         if self.options.test_hooks.is_none() {
-            return 0;
+            return Billed::default();
         }
-        self.hook("rows").await["rows_written"].as_u64().expect("a number of rows")
+        let counts = self.hook("rows").await;
+        let count = |name: &str| counts[name].as_u64().unwrap_or(0);
+        Billed {
+            ledger_rows: count("rows_written"),
+            object_calls: count("object_calls"),
+            database_rows: count("database_rows_written"),
+        }
     }
 
     /// The local host hands `/__test/…` to every function.

@@ -101,22 +101,29 @@ pub(crate) async fn apply<M: StateMachine>(
         Some(kept) => step_kept(platform, &database, name, &command, kept, &mut patience).await?,
         None => None,
     };
-    let (found, stepped, written) = match done {
+    let Done { found, stepped, rows, delivers } = match done {
         Some(done) => done,
         None => step_afresh(platform, &database, name, &command, &mut patience).await?,
     };
-    if let Some(hooks) = platform.hooks().filter(|_| written > 0) {
-        hooks.count_rows(written).await;
+    if let Some(hooks) = platform.hooks().filter(|_| rows > 0) {
+        hooks.count_rows(rows).await;
     }
-    if found.has_to_deliver(platform.now()) {
+    if delivers {
         platform.deliver_later::<M>(name);
     }
     platform.keep(name, found);
     Ok(stepped.reply)
 }
 
-/// The machine, what the step came to, and rows written.
-type Done<M> = (Found<M>, Stepped<<M as StateMachine>::Reply>, usize);
+/// A step that is stored, or had nothing to store.
+struct Done<M: StateMachine> {
+    found: Found<M>,
+    stepped: Stepped<M::Reply>,
+    /// That were written.
+    rows: usize,
+    /// Whether this request is the one that delivers.
+    delivers: bool,
+}
 
 /// Decides on what an earlier step of this request has left, without another look: whether it is still so shows when it
 /// is stored. `None` if that is not enough, or not so any more.
@@ -139,7 +146,7 @@ async fn step_kept<M: StateMachine>(
     let [Write::Head(_)] = stepped.writes.as_slice() else { return Ok(None) };
     match kept.store_patiently(database, name, &stepped.writes, now, patience).await {
         Err(StateError::Changed) => Ok(None),
-        other => other.map(|()| Some((kept.stored(now), stepped, 1))),
+        other => other.map(|()| Some(kept.stored(stepped, now))),
     }
 }
 
@@ -163,7 +170,7 @@ async fn step_afresh<M: StateMachine>(
         let (found, stepped) = decided;
         let writes = stepped.writes.as_slice();
         let stored = match writes {
-            [] => return Ok((found, stepped, 0)),
+            [] => return Ok(found.unchanged(stepped, now)),
             // One statement is atomic by itself.
             [Write::Head(_)] => found.store_patiently(database, name, writes, now, patience).await,
             _ => database.transaction(patience, |database| found.store(database, name, writes, now)).await,
@@ -172,9 +179,8 @@ async fn step_afresh<M: StateMachine>(
             Err(StateError::Changed) => {}
             Err(error) => return Err(error.into()),
             Ok(()) => {
-                let found = found.stored(now);
-                let rows = writes.len();
-                return Ok((if attempt == 0 { found } else { found.crowded() }, stepped, rows));
+                let done = found.stored(stepped, now);
+                return Ok(if attempt == 0 { done } else { done.crowded() });
             }
         }
     }
@@ -192,12 +198,11 @@ async fn step_locked<M: StateMachine>(
         let done = database.transaction(patience, |database| {
             let now = platform.now();
             let (found, stepped) = decide::<M>(database, name, command, now)?;
-            let rows = stepped.writes.len();
-            if rows == 0 {
-                return Ok((found, stepped, 0));
+            if stepped.writes.is_empty() {
+                return Ok(found.unchanged(stepped, now));
             }
             found.store(database, name, &stepped.writes, now)?;
-            Ok((found.stored(now).crowded(), stepped, rows))
+            Ok(found.stored(stepped, now).crowded())
         });
         match done.await {
             Err(StateError::Changed) => {}
@@ -303,17 +308,17 @@ impl<M: StateMachine> Found<M> {
             && self.resident.has_all_for(command)
     }
 
-    /// Of no use for another step: where somebody was quicker once, somebody is likely to be again.
-    fn crowded(mut self) -> Self {
-        self.version = None;
-        self
+    fn unchanged(self, stepped: Stepped<M::Reply>, now: Timestamp) -> Done<M> {
+        Done { rows: 0, delivers: self.has_to_deliver(now), found: self, stepped }
     }
 
-    /// As it lies there after it was stored.
-    fn stored(mut self, now: Timestamp) -> Self {
+    /// As it lies there after the step was stored.
+    fn stored(mut self, stepped: Stepped<M::Reply>, now: Timestamp) -> Done<M> {
+        // Asked before the alarm says that somebody will.
+        let delivers = self.has_to_deliver(now);
         self.alarms = self.alarms_after(now);
         self.version = Some(self.version.map_or(1, |version| version + 1));
-        self
+        Done { rows: stepped.writes.len(), delivers, found: self, stepped }
     }
 
     pub(crate) async fn store_patiently(
@@ -390,6 +395,14 @@ impl<M: StateMachine> Found<M> {
             deliver_at: (self.resident.undelivered() > 0)
                 .then(|| self.alarms.deliver_by(now).unwrap_or_else(overdue)),
         }
+    }
+}
+
+impl<M: StateMachine> Done<M> {
+    /// Of no use for another step: where somebody was quicker once, somebody is likely to be again.
+    fn crowded(mut self) -> Self {
+        self.found.version = None;
+        self
     }
 }
 

@@ -4,6 +4,7 @@
 import { Deadlines } from "./deadlines.mjs";
 import { runInLane } from "./lanes.mjs";
 import { relay } from "./relay.mjs";
+import { counts } from "./test_hooks.mjs";
 
 // Rust's futures are driven by microtasks. The runtime's own queueMicrotask wraps each in an object; a promise
 // that is settled queues it as it is.
@@ -221,5 +222,8 @@ export async function query(database, sql, parameters) {
 
 /** All statements or none: D1 runs a batch in one transaction. */
 export async function commit(database, statements) {
-  await database.batch(statements.map(([sql, parameters]) => database.prepare(sql).bind(...parameters)));
+  const results = await database.batch(
+    statements.map(([sql, parameters]) => database.prepare(sql).bind(...parameters)),
+  );
+  if (counts.areWanted) for (const { meta } of results) counts.database_rows_written += meta.rows_written;
 }

@@ -4,7 +4,7 @@ import { DurableObject } from "cloudflare:workers";
 import * as bindings from "bindings";
 import { pendingCalls } from "./host.mjs";
 import { Rows } from "./rows.mjs";
-import { faultOf } from "./test_hooks.mjs";
+import { counts, faultOf } from "./test_hooks.mjs";
 
 class MachineObject extends DurableObject {
   #machine;
@@ -12,11 +12,12 @@ class MachineObject extends DurableObject {
 
   constructor(context, env) {
     super(context, env);
-    this.#rows = new Rows(context, env);
+    this.#rows = new Rows(context);
   }
 
   /** Encoded commands in, their encoded replies out. What it answers is stored. */
   apply(commands) {
+    if (counts.areWanted) counts.object_calls += 1;
     const fault = this.env.TEST_HOOKS === undefined ? undefined : faultOf(this.ctx.id.name);
     if (fault === "hang") return new Promise(() => {});
     if (fault === "fail") throw new Error("a fault was asked for");

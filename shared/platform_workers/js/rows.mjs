@@ -1,7 +1,7 @@
 // The rows of one object: its parts, its outbox and its alarm. The state machine's host in wasm
 // (src/state_durable_object.rs) calls these.
 import { clock } from "./host.mjs";
-import { rowsWritten } from "./test_hooks.mjs";
+import { counts } from "./test_hooks.mjs";
 
 /** Parts of kinds from here on are not kept in memory: read when named, dropped when due. */
 const FIRST_KIND_NOT_RESIDENT = new Uint8Array([128]);
@@ -13,16 +13,14 @@ const PUT = "INSERT INTO parts (key, due, value) VALUES (?1, ?2, ?3) ON CONFLICT
 export class Rows {
   #context;
   #sql;
-  #counted;
   /** A name that was never configured stores nothing, not even tables. */
   #created;
   #armed;
   #nextDrop = 0;
 
-  constructor(context, env) {
+  constructor(context) {
     this.#context = context;
     this.#sql = context.storage.sql;
-    this.#counted = env.TEST_HOOKS !== undefined;
     this.#created = [...this.#sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'outbox'").raw()].length > 0;
     context.blockConcurrencyWhile(async () => {
       this.#armed = (await context.storage.getAlarm()) ?? undefined;
@@ -117,7 +115,7 @@ export class Rows {
 
   #exec(sql, ...parameters) {
     const cursor = this.#sql.exec(sql, ...parameters);
-    if (this.#counted) rowsWritten.add(cursor.rowsWritten);
+    if (counts.areWanted) counts.rows_written += cursor.rowsWritten;
     return cursor;
   }
 
@@ -132,6 +130,6 @@ export class Rows {
     if (this.#armed !== undefined && this.#armed <= at) return;
     this.#armed = at;
     this.#context.storage.setAlarm(at - clock.offset);
-    if (this.#counted) rowsWritten.add(1);
+    if (counts.areWanted) counts.rows_written += 1;
   }
 }

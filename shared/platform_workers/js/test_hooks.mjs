@@ -1,13 +1,9 @@
 // Fault points and a clock for tests, behind the binding TEST_HOOKS that no shipped configuration has.
 import { clock } from "./host.mjs";
 
-/** Rows that this isolate's objects wrote, alarms included. */
-export const rowsWritten = {
-  count: 0,
-  add(rows) {
-    this.count += rows;
-  },
-};
+/** What this isolate has done that is billed: rows written by its objects, alarms included, and calls to them; rows
+ *  written in the database, index entries included. */
+export const counts = { areWanted: false, rows_written: 0, object_calls: 0, database_rows_written: 0 };
 
 const faults = new Map();
 
@@ -18,6 +14,7 @@ export function faultOf(name) {
 
 /** Answers requests under /__test/, undefined for others. */
 export function testHook(request) {
+  counts.areWanted = true;
   const { pathname, searchParams } = new URL(request.url);
   switch (pathname) {
     case "/__test/clock":
@@ -28,7 +25,7 @@ export function testHook(request) {
       else faults.delete(searchParams.get("account"));
       return Response.json({});
     case "/__test/rows":
-      return Response.json({ rows_written: rowsWritten.count });
+      return Response.json(counts);
     default:
       return undefined;
   }

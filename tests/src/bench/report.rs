@@ -1,6 +1,6 @@
 //! The benchmark's figures, for people and for programs.
 
-use super::{Row, Subject};
+use super::{Row, Subject, price};
 use crate::load::percentile;
 use serde_json::{Value, json};
 
@@ -16,7 +16,8 @@ struct Figures {
     first_byte_p50_ms: f64,
     first_byte_p99_ms: f64,
     cpu_seconds_per_thousand: f64,
-    rows_per_request: f64,
+    ledger_rows_per_request: f64,
+    database_rows_per_request: f64,
 }
 
 impl Figures {
@@ -32,7 +33,8 @@ impl Figures {
             first_byte_p50_ms: ms(&mut first, 0.5),
             first_byte_p99_ms: ms(&mut first, 0.99),
             cpu_seconds_per_thousand: row.cpu_seconds * 1_000.0 / requests,
-            rows_per_request: row.rows_written as f64 / requests,
+            ledger_rows_per_request: row.billed.ledger_rows as f64 / requests,
+            database_rows_per_request: row.billed.database_rows as f64 / requests,
         }
     }
 }
@@ -53,7 +55,8 @@ impl Report {
             "requests_per_second": figures.per_second, "p50_ms": figures.p50_ms, "p99_ms": figures.p99_ms,
             "first_byte_p50_ms": figures.first_byte_p50_ms, "first_byte_p99_ms": figures.first_byte_p99_ms,
             "cpu_seconds_per_1000": figures.cpu_seconds_per_thousand,
-            "rows_per_request": figures.rows_per_request,
+            "ledger_rows_per_request": figures.ledger_rows_per_request,
+            "database_rows_per_request": figures.database_rows_per_request,
         });
         if let Some((cpu, per_second)) = self.ratios(row) {
             value["cpu_ratio"] = cpu.into();
@@ -80,10 +83,14 @@ impl Report {
         for rows in self.rows.chunk_by(|one, next| (one.shape, one.accounts) == (next.shape, next.accounts)) {
             let (shape, accounts) = (rows[0].shape.name(), rows[0].accounts);
             text += &format!("\n### {shape}, {accounts} account(s) behind the proxy\n\n");
-            text += "| connections | | requests/s | p50 ms | p99 ms | first byte p50 / p99 ms | CPU-s/1,000 | rows/request | CPU × | requests/s × | failures |\n";
+            text += "| connections | | requests/s | p50 ms | p99 ms | first byte p50 / p99 ms | CPU-s/1,000 | rows/request, ledger + database | CPU × | requests/s × | failures |\n";
             text += "|---|---|---|---|---|---|---|---|---|---|---|\n";
             for row in rows {
                 text += &self.line(row);
+            }
+            for row in rows.iter().filter(|row| row.subject == Subject::Proxy && row.billed.object_calls > 0)
+            {
+                text += &price::of_a_million(row);
             }
         }
         text
@@ -95,7 +102,7 @@ impl Report {
         let ratio = |value: Option<f64>| value.map_or("–".to_owned(), |value| format!("{value:.2}"));
         let in_workerd = |text: String| if row.subject == Subject::Direct { "–".to_owned() } else { text };
         let rows = if row.subject == Subject::Proxy {
-            format!("{:.2}", figures.rows_per_request)
+            format!("{:.2} + {:.2}", figures.ledger_rows_per_request, figures.database_rows_per_request)
         } else {
             "–".into()
         };
