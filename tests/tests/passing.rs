@@ -94,18 +94,19 @@ async fn p10_a_stream_that_passes_is_stopped_at_its_hold_within_one_look() {
 async fn a_stream_that_passes_and_breaks_off_says_so_and_is_billed_for_what_came() {
     let scene = Scene::start().await;
     let user = user_of_known_target(&scene).await;
-    for ending in [Ending::Cut, Ending::Early] {
+    for ending in [Ending::Cut, Ending::Early, Ending::Half] {
         scene.upstream().always(MODEL, Completion::words(8).ending(ending));
         let stream = user.chat(&with_usage(50)).stream().await;
         let id = stream.header("x-request-id").to_owned();
         let events = stream.rest().await.expect("a stream that ends in an error event");
         assert!(!events.is_done(), "{ending:?}: taken for complete");
+        // All that went out can be read.
         let last = events.chunks().pop().expect("an event");
         assert_eq!(last["error"]["code"], "upstream_truncated", "{ending:?}");
         let row = user.usage(&id).await;
         assert!(nano(&row["cost_eur"]) > 0, "{row}");
         assert_eq!((&row["outcome"], &row["estimated"]), (&json!("truncated"), &json!(true)));
     }
-    scene.upstream().expect_calls(&[(MODEL, 3)]);
+    scene.upstream().expect_calls(&[(MODEL, 4)]);
     scene.end().await;
 }

@@ -29,17 +29,17 @@ const IDLE_MS = 5_000;
 const END_WAIT_MS = 1_000;
 
 /** Relays what `answer` brings to `writable`, until it has ended or its caller has left. */
-export async function relay(answer, relay, writable, signal) {
-  const stream = new (relay.passes() ? Passing : Rewritten)(answer, relay, writable);
+export async function relay(answer, streamRelay, writable, signal) {
+  const stream = new (streamRelay.passes() ? Passing : Rewritten)(answer, streamRelay, writable);
   const leave = () => stream.leave();
   if (signal?.aborted) leave();
   signal?.addEventListener("abort", leave);
-  const idle = setInterval(() => stream.follow(relay.idle()), IDLE_MS);
+  const idle = setInterval(() => stream.follow(streamRelay.idle()), IDLE_MS);
   try {
     const [how, error] = await stream.run();
     clearInterval(idle);
     // Settled before a slow caller has read everything, and before anybody has seen the end.
-    const tail = await relay.end(how, String(error));
+    const tail = await streamRelay.end(how, String(error));
     if (how !== LEFT) await stream.finish(tail);
   } catch (error) {
     // A panic, or a caller who left at the end.

@@ -49,6 +49,8 @@ pub enum Ending {
     Done,
     /// The body ends well-formed, but after the last piece, without finish reason, usage and `[DONE]`.
     Early,
+    /// The same, in the middle of one more chunk.
+    Half,
     /// The connection breaks in the middle of the body.
     Cut,
     /// An error event instead of the rest.
@@ -156,6 +158,11 @@ impl Completion {
         match self.ending {
             Ending::Done => Some(self.proper_end(model, include_usage)),
             Ending::Early => Some(String::new()),
+            Ending::Half => {
+                let mut event = self.piece_event(model, 0, include_usage);
+                event.truncate(event.len() / 2);
+                Some(event)
+            }
             Ending::Cut => None,
             Ending::ErrorEvent => Some(event(
                 &json!({"error": {"message": "upstream broke", "type": "server_error", "code": null}}),
