@@ -18,7 +18,7 @@ pub struct Host {
 }
 
 /// Rows as platforms bill them: index entries count, and so do alarms.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Billed {
     pub ledger_rows: u64,
     pub object_calls: u64,

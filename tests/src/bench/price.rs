@@ -3,7 +3,7 @@
 //! Prices are the paid plan's beyond what it includes, in US dollars: <https://developers.cloudflare.com/workers/platform/pricing/>,
 //! <https://developers.cloudflare.com/durable-objects/platform/pricing/>, <https://developers.cloudflare.com/d1/platform/pricing/>.
 //! CPU is that of the whole process, objects and database included, which the platform does not bill as CPU: an upper
-//! bound. An object is taken to be active all the time; rows read are left out, at a thousandth of the price of rows written.
+//! bound. An object that was called is taken to be active all the time; rows read are left out, at a thousandth of the price of rows written.
 
 use super::Row;
 
@@ -21,11 +21,12 @@ pub fn of_a_million(row: &Row) -> String {
     let requests = (row.measured.requests() as f64).max(1.0);
     let per_million = |dollars: f64| dollars / requests * MILLION;
     let seconds = row.measured.elapsed.as_secs_f64();
+    let objects = row.accounts.min(row.measured.requests());
     let mut parts = [
         ("requests", REQUESTS * requests),
         ("CPU", CPU_MS * row.cpu_seconds * 1_000.0),
         ("calls to objects", OBJECT_CALLS * row.billed.object_calls as f64),
-        ("objects' time", OBJECT_GB_SECONDS * OBJECT_GB * seconds * row.accounts as f64),
+        ("objects' time", OBJECT_GB_SECONDS * OBJECT_GB * seconds * objects as f64),
         ("rows of the ledger", ROWS_WRITTEN * row.billed.ledger_rows as f64),
         ("rows of the database", ROWS_WRITTEN * row.billed.database_rows as f64),
     ]
