@@ -48,12 +48,8 @@ export class Deadlines {
     }
   }
 
-  /** Nothing is waited for any more. */
-  clear() {
-    clearTimeout(this.#timer);
-  }
-
-  /** A timer that was set for somebody who does not wait any more rings for nothing, and is set again. */
+  /** A timer that was set for somebody who does not wait any more rings for nothing, and is set again for others. The
+   *  last ends with its request. */
   #arm(at) {
     if (at >= this.#rings) return;
     clearTimeout(this.#timer);
