@@ -86,6 +86,13 @@ impl RequestId {
         uuid::Uuid::try_parse(text).ok().map(|id| Self(*id.as_bytes()))
     }
 
+    /// The time that is in the first 48 bits of a version 7 UUID, at most the end of the year 9999. Of any other id the
+    /// same bits, which say nothing.
+    pub fn made_at(self) -> Timestamp {
+        let millis = self.0[..6].iter().fold(0, |millis, byte| (millis << 8) | i64::from(*byte));
+        Timestamp::from_millis(millis).min(Timestamp::END_OF_9999)
+    }
+
     /// The id of an operation that somebody else named: its SHA-256, cut to 16 bytes.
     pub fn of_foreign(scope: &str, name: &str) -> Self {
         let digest = Sha256::new().chain_update(scope).chain_update([0]).chain_update(name).finalize();
@@ -131,5 +138,13 @@ mod tests {
         let request = RequestId::new(Timestamp::from_millis(1_700_000_000_000), &[7; 10]);
         assert_eq!(RequestId::parse(&request.to_string()), Some(request));
         assert!(request.to_string().starts_with("018bcfe5-6800-7"));
+    }
+
+    #[test]
+    fn a_request_id_says_when_it_was_made_and_never_what_no_timestamp_may_be() {
+        let at = Timestamp::from_millis(1_700_000_000_123);
+        assert_eq!(RequestId::new(at, &[0xff; 10]).made_at(), at);
+        assert_eq!(RequestId([0; 16]).made_at(), Timestamp::EPOCH);
+        assert_eq!(RequestId([0xff; 16]).made_at().to_rfc3339(), "9999-12-31T23:59:59.999Z");
     }
 }

@@ -11,6 +11,8 @@ pub struct Timestamp(#[n(0)] i64);
 impl Timestamp {
     pub const EPOCH: Self = Self(0);
     pub const FAR_FUTURE: Self = Self(i64::MAX);
+    /// The last that RFC 3339 can say.
+    pub const END_OF_9999: Self = Self(253_402_300_799_999);
 
     pub const fn from_millis(millis: i64) -> Self {
         Self(millis)

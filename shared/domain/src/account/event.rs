@@ -99,6 +99,7 @@ pub struct UsageRow {
     pub first_token_ms: Option<u64>,
     #[n(16)]
     pub tags: Vec<String>,
+    /// Of a call the time that is in its id, when the request came in; of others when they were charged.
     #[n(17)]
     pub at: Timestamp,
     /// The id as the caller of `usage/log` wrote it, or the reason of an adjustment.

@@ -272,7 +272,8 @@ pub(super) fn row(request_id: RequestId, hold: &Hold, kind: RowKind, now: Timest
         latency_ms: None,
         first_token_ms: None,
         tags: hold.tags.clone(),
-        at: now,
+        // A call is found by its id, which says its time.
+        at: if kind == RowKind::Call { request_id.made_at() } else { now },
         note: None,
     }
 }

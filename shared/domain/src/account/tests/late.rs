@@ -25,6 +25,15 @@ fn a_late_settlement_charges_more_up_to_the_old_hold() {
 }
 
 #[test]
+fn p12_a_calls_row_bears_the_time_of_its_id_and_its_correction_its_own() {
+    let mut ledger = expired(1_000, 0);
+    assert_eq!((ledger.row().kind, ledger.row().at), (RowKind::Call, request_id(1).made_at()));
+    ledger.later(SECOND);
+    ledger.apply(settle(1, 40, 5));
+    assert_eq!((ledger.row().kind, ledger.row().at), (RowKind::Correction, ledger.now));
+}
+
+#[test]
 fn a_late_settlement_charges_less() {
     let mut ledger = expired(1_000, 0);
     assert_eq!(charged(&ledger.apply(settle(1, 40, 5))), 50);
