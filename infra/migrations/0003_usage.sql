@@ -1,4 +1,7 @@
 -- What accounts charged: rows are appended and never changed, and their costs sum to the accounts' counters.
+--
+-- A call's row is in one tree, its table, since every further one would be one more billed write per call. What a
+-- tenant asks is answered by way of the two tables below, which have a row per batch.
 
 CREATE TABLE usage_logs (
   account_id             TEXT NOT NULL,
@@ -45,11 +48,36 @@ CREATE TABLE usage_logs (
   latency_ms             INTEGER,
   first_token_ms         INTEGER,
   tags                   TEXT NOT NULL,
+  -- Of a `call` the time that is in its request's id, so that the id finds it; of others that of their charge.
   at                     INTEGER NOT NULL,
   note                   TEXT,
+  -- The row's number among its tenant's, in the order in which they arrived.
+  arrived                INTEGER NOT NULL,
   -- Delivering a row twice changes nothing. No row id: it would be a second tree to write.
-  PRIMARY KEY (account_id, request_id, kind)
+  PRIMARY KEY (account_id, at, request_id, kind)
 ) WITHOUT ROWID;
 
--- The only index: each is one more billed row write per call.
-CREATE INDEX usage_logs_of_tenant ON usage_logs (tenant_id, at);
+-- Rows whose id does not say their time. Calls are not in it.
+CREATE UNIQUE INDEX usage_logs_beside_calls ON usage_logs (account_id, request_id, kind) WHERE kind <> 'call';
+
+-- What one commit appended for one account of a tenant, in the order of arrival: the rows with the numbers from
+-- `first` to `last`. A tenant's newest batch is never deleted, so that no number is used twice.
+CREATE TABLE usage_batches (
+  tenant_id  TEXT NOT NULL,
+  last       INTEGER NOT NULL,
+  first      INTEGER NOT NULL,
+  account_id TEXT NOT NULL,
+  -- The latest time of its rows.
+  at_last    INTEGER NOT NULL,
+  -- JSON: the time, request and kind of each number. One whose row is not there, or has another number, is a gap.
+  places     TEXT NOT NULL,
+  PRIMARY KEY (tenant_id, last)
+) WITHOUT ROWID;
+
+-- Which accounts have rows for a tenant in the ten seconds before `until`, which are deleted together with them.
+CREATE TABLE usage_spans (
+  tenant_id  TEXT NOT NULL,
+  until      INTEGER NOT NULL,
+  account_id TEXT NOT NULL,
+  PRIMARY KEY (tenant_id, until, account_id)
+) WITHOUT ROWID;

@@ -6,10 +6,6 @@
 -- the correction's row counts with its cost and overrun, in its hour. `errors` are calls that ended otherwise
 -- than completed, stopped at their hold or closed by the client.
 
--- One more billed write per call, and worth it: with it a page of one user reads the page, and the hour of one
--- account is summed without reading its neighbours.
-CREATE INDEX usage_logs_of_account ON usage_logs (account_id, at);
-
 -- Account-hours with rows that are in no roll-up yet. Written in the commit that appends the rows, one row
 -- per account and hour and not per call, so that late rows are found wherever in time they belong.
 CREATE TABLE usage_dirty (

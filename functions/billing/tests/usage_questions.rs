@@ -221,7 +221,9 @@ fn many_rows(scene: &Scene, count: usize) {
            SELECT usage_logs.*, n.n FROM n, usage_logs;
          UPDATE copies SET at = at + n * 1000, request_id = printf('00000000-0000-0000-0000-%012d', n);
          ALTER TABLE copies DROP COLUMN n;
-         INSERT INTO usage_logs SELECT * FROM copies"
+         INSERT INTO usage_logs SELECT * FROM copies;
+         INSERT INTO usage_spans SELECT DISTINCT tenant_id, at - at % 10000 + 10000, account_id FROM copies
+           WHERE true ON CONFLICT DO NOTHING"
     ));
 }
 

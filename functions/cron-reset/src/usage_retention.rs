@@ -4,8 +4,8 @@ use crate::jobs::Slice;
 use platform::{Platform, PlatformError};
 use store::usage_retention::{RetentionCursor, delete_old_slice, kept};
 
-/// Tenants, one tenant's account-hours, and three statements.
-pub const QUESTIONS: usize = 2 + 3;
+/// Tenants, one tenant's account-hours, and five statements.
+pub const QUESTIONS: usize = 2 + 5;
 
 /// The cursor is the last tenant that is done.
 pub async fn slice(platform: &impl Platform, cursor: &str) -> Result<Slice, PlatformError> {

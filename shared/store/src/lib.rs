@@ -34,11 +34,15 @@ pub mod stripe_events;
 pub mod tenant_pools;
 pub mod tenants;
 pub mod usage_arrivals;
+mod usage_batches;
 pub mod usage_logs;
 pub mod usage_measures;
+#[cfg(test)]
+mod usage_paging;
 pub mod usage_report;
 pub mod usage_retention;
 pub mod usage_rollups;
+mod usage_spans;
 pub mod usage_summary;
 pub mod usage_totals;
 pub mod users;

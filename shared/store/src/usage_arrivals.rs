@@ -2,14 +2,10 @@
 //!
 //! A row bears the time of its call and may arrive later than others of a later time; its number says when it arrived.
 
+use crate::usage_logs::BATCH_ROWS_MAX;
 use crate::usage_report::{EXAMINED_MAX, Filter, UsageEntry, of_row};
 use domain::identity::AccountId;
 use platform::{Database, PlatformError, Statement};
-
-/// As many numbers as rows follow in the same commit. A repetition leaves a gap.
-pub(crate) fn take_numbers(rows: usize) -> Statement {
-    Statement::new("UPDATE usage_arrivals SET last = last + ?1").bind(i64::try_from(rows).unwrap_or(i64::MAX))
-}
 
 /// Whose rows.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,23 +25,35 @@ pub struct Arrivals {
     pub more: bool,
 }
 
-/// The number at which a page ends at the latest, read from the index alone.
-const LAST: &str = "
-SELECT MAX(arrived) AS last, COUNT(*) AS examined, (SELECT last FROM usage_arrivals) AS given FROM (
-  SELECT arrived FROM usage_logs WHERE tenant_id = ?1 AND arrived > ?2 ORDER BY arrived LIMIT ?3)";
+/// The tenant's last number, and that at which a page ends at the latest: with a whole batch, and with the first one at
+/// least.
+const END: &str = "
+SELECT (SELECT MAX(last) FROM usage_batches WHERE tenant_id = ?1) AS given,
+  (SELECT MAX(last) FROM usage_batches WHERE tenant_id = ?1 AND last <= ?3 + (
+    SELECT MIN(last) FROM usage_batches WHERE tenant_id = ?1 AND last > ?2)) AS last";
 
-/// `+` keeps the index of times out of it.
+/// Batches in their order, and the rows at the places of each in theirs, in which JSON is read. `+` keeps the one way
+/// to them.
 const PAGE: &str = "
-SELECT * FROM usage_logs
-WHERE tenant_id = ?1 AND arrived > ?2 AND arrived <= ?3
-  AND (?5 IS NULL OR +account_id = ?5) AND +at >= ?6 AND +at < ?7
-  AND (?8 IS NULL OR model = ?8) AND (?9 IS NULL OR kind = ?9)
-  AND (?10 IS NULL OR EXISTS (SELECT 1 FROM json_each(usage_logs.tags) AS tag WHERE tag.value = ?10))
-ORDER BY arrived LIMIT ?4";
+SELECT own.* FROM usage_batches AS batch
+CROSS JOIN json_each(batch.places) AS place
+CROSS JOIN usage_logs AS own
+  ON own.account_id = batch.account_id AND own.at = place.value ->> 0
+    AND own.request_id = place.value ->> 1 AND own.kind = place.value ->> 2
+WHERE batch.tenant_id = ?1 AND batch.last > ?2 AND batch.last <= ?3
+  AND (?5 IS NULL OR batch.account_id = ?5) AND batch.first + place.key > ?2
+  AND own.arrived = batch.first + place.key AND own.tenant_id = ?1
+  AND +own.at >= ?6 AND +own.at < ?7
+  AND (?8 IS NULL OR own.model = ?8) AND (?9 IS NULL OR +own.kind = ?9)
+  AND (?10 IS NULL OR EXISTS (SELECT 1 FROM json_each(own.tags) AS tag WHERE tag.value = ?10))
+ORDER BY batch.last LIMIT ?4";
 
-/// At most `limit` rows that arrived after the number `after`. Two statements, one if nothing has arrived. With a
-/// user or a filter a page looks at [`EXAMINED_MAX`] rows of the tenant at most. None when no row has had the number
-/// `after` yet: it is not of this database, and rows would be missed.
+/// A page looks at the rest of the first batch and as many numbers after it.
+const AFTER_FIRST: i64 = EXAMINED_MAX - BATCH_ROWS_MAX as i64;
+
+/// At most `limit` rows that arrived after the number `after`. Two statements, one if nothing has arrived. A page looks
+/// at [`EXAMINED_MAX`] rows of the tenant at most. None when no row has had the number `after` yet: it is not of this
+/// database, and rows would be missed.
 pub async fn page(
     database: &impl Database,
     whose: &Whose,
@@ -53,26 +61,22 @@ pub async fn page(
     after: u64,
     limit: usize,
 ) -> Result<Option<Arrivals>, PlatformError> {
-    let limit_rows = i64::try_from(limit).unwrap_or(i64::MAX);
-    let all = whose.user.is_none() && *filter == Filter::ALL;
-    let examine = if all { limit_rows } else { EXAMINED_MAX };
     let after_number = i64::try_from(after).unwrap_or(i64::MAX);
-    let statement = Statement::new(LAST).bind(whose.tenant_id.as_str()).bind(after_number).bind(examine);
-    let found = database.query(statement).await?;
-    let found = found.first().ok_or_else(|| PlatformError::malformed("no row came back"))?;
-    if crate::unsigned(found, "given")? < after {
+    let end = Statement::new(END).bind(whose.tenant_id.as_str()).bind(after_number).bind(AFTER_FIRST);
+    let end = database.query(end).await?;
+    let end = end.first().ok_or_else(|| PlatformError::malformed("no row came back"))?;
+    let given = crate::optional_unsigned(end, "given")?.unwrap_or(0);
+    if given < after {
         return Ok(None);
     }
-    let Some(last) = crate::optional_unsigned(found, "last")? else {
+    let Some(last) = crate::optional_unsigned(end, "last")? else {
         return Ok(Some(Arrivals { rows: Vec::new(), next: after, more: false }));
     };
-    let mut more = found.integer("examined")? >= examine;
-    let last_number = i64::try_from(last).unwrap_or(i64::MAX);
     let page = Statement::new(PAGE)
         .bind(whose.tenant_id.as_str())
         .bind(after_number)
-        .bind(last_number)
-        .bind(limit_rows.saturating_add(1))
+        .bind(i64::try_from(last).unwrap_or(i64::MAX))
+        .bind(i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1))
         .bind(whose.user.map(|user| user.to_string()))
         .bind(filter.from.as_millis())
         .bind(filter.to.as_millis())
@@ -80,7 +84,7 @@ pub async fn page(
         .bind(filter.kind.clone())
         .bind(filter.tag.clone());
     let rows = database.query(page).await?;
-    let mut next = last;
+    let (mut next, mut more) = (last, last < given);
     if rows.len() > limit {
         more = true;
         next = rows.get(limit.saturating_sub(1)).map_or(Ok(after), |row| crate::unsigned(row, "arrived"))?;

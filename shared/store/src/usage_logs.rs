@@ -1,6 +1,7 @@
 //! Usage rows: appended by accounts' outboxes, never changed.
 
-use crate::{usage_arrivals, usage_rollups};
+use crate::usage_batches::{self, Batch};
+use crate::{usage_rollups, usage_spans};
 use domain::account::UsageRow;
 use domain::identity::AccountId;
 use domain::money::MAX_NANO_EUR;
@@ -13,7 +14,7 @@ pub const BATCH_ROWS_MAX: usize = 1_000;
 
 /// A batch is one statement with one parameter, since the database runs one statement at a time.
 /// `WHERE true` tells SQLite that ON is not a join's.
-const INSERT_BATCH: &str = "
+const INSERT_ROWS: &str = "
 INSERT INTO usage_logs (
   account_id, request_id, kind, tenant_id, key_id, model, provider, region, upstream_model,
   tokens_input, tokens_cached_input, tokens_cache_write, tokens_output, tokens_reasoning,
@@ -29,26 +30,32 @@ SELECT
   value ->> 16, value ->> 17, value ->> 18, value ->> 19, value ->> 20, value ->> 21, value ->> 22, value ->> 23,
   value ->> 24, value ->> 25, value ->> 26, value ->> 27, value ->> 28, value ->> 29, value ->> 30, value ->> 31,
   value ->> 32, value ->> 33, value -> 34, value ->> 35, value ->> 36,
-  (SELECT last FROM usage_arrivals) - ?2 + 1 + key
+  (SELECT COALESCE(MAX(last), 0) FROM usage_batches WHERE tenant_id = value ->> 3) + (value ->> 37)
 FROM json_each(?1) WHERE true
 ON CONFLICT DO NOTHING";
 
-/// At most [`BATCH_ROWS_MAX`] rows with the numbers of their arrival, and the marks by which the roll-ups find them:
-/// for one commit, in this order. Safe to repeat: a row that is there already stays as it is.
+/// At most [`BATCH_ROWS_MAX`] rows, and by what they are found: for one commit, in this order. Safe to repeat: a row
+/// that is there already stays as it is.
 pub fn append(rows: &[(AccountId, UsageRow)]) -> Vec<Statement> {
-    let mut statements = vec![usage_arrivals::take_numbers(rows.len()), insert_batch(rows)];
+    let batches = usage_batches::of_commit(rows);
+    let mut statements =
+        vec![insert_rows(&batches), usage_batches::insert(&batches), usage_spans::insert(rows)];
     statements.extend(usage_rollups::mark_dirty(rows));
     statements
 }
 
-fn insert_batch(rows: &[(AccountId, UsageRow)]) -> Statement {
-    let rows: Vec<Value> = rows.iter().map(|(account, row)| as_json(*account, row)).collect();
-    let count = i64::try_from(rows.len()).unwrap_or(i64::MAX);
-    Statement::new(INSERT_BATCH).bind(Value::from(rows).to_string()).bind(count)
+fn insert_rows(batches: &[Batch<'_>]) -> Statement {
+    let numbered = |batch: &Batch<'_>| {
+        let (account, numbers) = (batch.account, batch.before + 1..);
+        let rows = numbers.zip(&batch.rows).map(|(number, row)| as_json(account, row, number));
+        rows.collect::<Vec<_>>()
+    };
+    let rows: Vec<Value> = batches.iter().flat_map(numbered).collect();
+    Statement::new(INSERT_ROWS).bind(Value::from(rows).to_string())
 }
 
-/// In the order of the statement's columns.
-fn as_json(account: AccountId, row: &UsageRow) -> Value {
+/// In the order of the statement's columns. `number` is the row's among those of its tenant in the commit.
+fn as_json(account: AccountId, row: &UsageRow, number: usize) -> Value {
     let UsageRow {
         request_id,
         kind,
@@ -111,6 +118,7 @@ fn as_json(account: AccountId, row: &UsageRow) -> Value {
         tags,
         at.as_millis(),
         note,
+        number,
     ])
 }
 
@@ -196,9 +204,16 @@ pub(crate) mod tests {
             latency_ms: Some(22),
             first_token_ms: None,
             tags: vec!["a".into(), "\"b".into()],
-            at: Timestamp::from_millis(23),
+            at: RequestId([2; 16]).made_at(),
             note: None,
         }
+    }
+
+    /// A call that came in at that time.
+    pub(crate) fn call_of(n: u64, at: Timestamp) -> UsageRow {
+        let mut random = [0; 10];
+        random[2..].copy_from_slice(&n.to_be_bytes());
+        UsageRow { request_id: RequestId::new(at, &random), at, ..row() }
     }
 
     #[test]
@@ -225,9 +240,8 @@ pub(crate) mod tests {
         let platform = MemoryPlatform::new();
         let rows: Vec<_> = (0..BATCH_ROWS_MAX as u64)
             .map(|n| {
-                let request_id = RequestId::of_foreign("row", &n.to_string());
                 let cost = NanoEur::saturating(9_000_000_000_000 + i64::try_from(n).unwrap());
-                (ACCOUNT, UsageRow { request_id, cost, provider_cost_nano_usd: n, ..row() })
+                (ACCOUNT, UsageRow { cost, provider_cost_nano_usd: n, ..call_of(n, Timestamp::EPOCH) })
             })
             .collect();
         for _ in 0..2 {
@@ -241,11 +255,19 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn p25_the_tenants_last_number_is_found_by_its_key() {
+        let plan = crate::plan::of(INSERT_ROWS);
+        assert!(plan.contains("SEARCH usage_batches USING PRIMARY KEY (tenant_id=?)"), "{plan}");
+    }
+
+    #[test]
     fn the_statement_names_as_many_values_as_columns() {
-        let (columns, values) = INSERT_BATCH.split_once("SELECT").unwrap();
-        // The last is the row's number, which the database makes.
+        let (columns, values) = INSERT_ROWS.split_once("SELECT").unwrap();
+        // The last is the row's number, which goes on from that of its tenant.
+        let (values, number) = values.split_once("(SELECT").unwrap();
         let columns = columns.matches(',').count();
         assert_eq!(values.matches("value -").count(), columns);
         assert!(values.contains(&format!("value ->> {},\n", columns - 1)));
+        assert!(number.contains(&format!("(value ->> {columns})")));
     }
 }

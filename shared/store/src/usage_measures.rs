@@ -69,7 +69,8 @@ macro_rules! summed {
 /// with the columns of `usage_hourly`.
 ///
 /// A correction's usage and provider are the whole call's and replace those of its `call` row, whose hour
-/// keeps them; its cost and overrun are differences and count where it stands.
+/// keeps them; its cost and overrun are differences and count where it stands. It is no call, which is said twice for
+/// SQLite to find it by the index of those that are none.
 macro_rules! fresh {
     () => {
         "fresh AS (
@@ -99,7 +100,7 @@ macro_rules! fresh {
     ON own.account_id = picked.account_id AND own.at >= picked.hour AND own.at < picked.hour + 3600000
   LEFT JOIN usage_logs AS late
     ON own.kind = 'call' AND late.account_id = own.account_id AND late.request_id = own.request_id
-      AND late.kind = 'correction'
+      AND late.kind = 'correction' AND late.kind <> 'call'
   GROUP BY own.account_id, picked.hour, own.tenant_id, own.model, COALESCE(late.provider, own.provider),
     COALESCE(late.region, own.region), COALESCE(late.upstream_model, own.upstream_model), own.kind)"
     };

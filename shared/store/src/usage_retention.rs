@@ -67,13 +67,37 @@ WHERE tenant_id = ?1 AND hour < ?2
     WHERE usage_dirty.hour = usage_hourly.hour AND usage_dirty.account_id = usage_hourly.account_id)
 GROUP BY hour, account_id ORDER BY hour, account_id LIMIT ?3";
 
-/// Only what is still not dirty: a row may have arrived since.
-const DELETE_ROWS: &str = "
-DELETE FROM usage_logs WHERE (account_id, request_id, kind) IN (
-  SELECT own.account_id, own.request_id, own.kind
-  FROM json_each(?1) AS old CROSS JOIN usage_logs AS own
+/// The rows of the account-hours in ?1. Only of what is still not dirty: a row may have arrived since.
+macro_rules! old_rows {
+    () => {
+        "FROM json_each(?1) AS old CROSS JOIN usage_logs AS own
     ON own.account_id = old.value ->> 1 AND own.at >= old.value ->> 0 AND own.at < (old.value ->> 0) + 3600000
-  WHERE NOT EXISTS (SELECT 1 FROM usage_dirty WHERE hour = old.value ->> 0 AND account_id = old.value ->> 1))";
+  WHERE NOT EXISTS (SELECT 1 FROM usage_dirty WHERE hour = old.value ->> 0 AND account_id = old.value ->> 1)"
+    };
+}
+
+const DELETE_SPANS: &str = concat!(
+    "DELETE FROM usage_spans WHERE (tenant_id, until, account_id) IN (
+  SELECT own.tenant_id, own.at - own.at % 10000 + 10000, own.account_id
+  ",
+    old_rows!(),
+    ")"
+);
+
+const DELETE_ROWS: &str = concat!(
+    "DELETE FROM usage_logs WHERE (account_id, at, request_id, kind) IN (
+  SELECT own.account_id, own.at, own.request_id, own.kind
+  ",
+    old_rows!(),
+    ")"
+);
+
+/// Of the oldest ?3 batches those whose rows are all old, and never the newest.
+const DELETE_BATCHES: &str = "
+DELETE FROM usage_batches WHERE (tenant_id, last) IN (
+  SELECT tenant_id, last FROM (
+    SELECT tenant_id, last, at_last FROM usage_batches WHERE tenant_id = ?1 ORDER BY last LIMIT ?3)
+  WHERE at_last < ?2 AND last < (SELECT MAX(last) FROM usage_batches WHERE tenant_id = ?1))";
 
 const DELETE_HOURLY: &str = "
 DELETE FROM usage_hourly WHERE (account_id, hour) IN (
@@ -89,7 +113,7 @@ DELETE FROM tenant_usage_hourly WHERE (tenant_id, hour, model, provider, kind) I
 /// about [`ROWS_MAX`] rows. Begin with the default cursor; None: nothing is left. `before` is the present
 /// less [`kept`].
 ///
-/// Two queries and one commit of three statements; where no tenant of [`TENANTS_MAX`] has anything that old,
+/// Two queries and one commit of five statements; where no tenant of [`TENANTS_MAX`] has anything that old,
 /// one query.
 pub async fn delete_old_slice(
     database: &impl Database,
@@ -138,9 +162,11 @@ async fn delete_of_tenant(
     let picked = Value::from(picked).to_string();
     database
         .commit(vec![
+            Statement::new(DELETE_SPANS).bind(picked.as_str()),
             Statement::new(DELETE_ROWS).bind(picked.as_str()),
             Statement::new(DELETE_HOURLY).bind(picked),
             Statement::new(DELETE_OF_TENANT).bind(tenant_id).bind(done).bind(ROWS_MAX),
+            Statement::new(DELETE_BATCHES).bind(tenant_id).bind(done).bind(ROWS_MAX),
         ])
         .await?;
     Ok(more)

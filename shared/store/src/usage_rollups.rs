@@ -54,7 +54,8 @@ const MARK_CORRECTED: &str = "
 INSERT INTO usage_dirty (hour, account_id)
 SELECT called.at - called.at % 3600000, called.account_id
 FROM json_each(?1) AS row CROSS JOIN usage_logs AS called
-  ON called.account_id = row.value ->> 0 AND called.request_id = row.value ->> 1 AND called.kind = 'call'
+  ON called.account_id = row.value ->> 0 AND called.at = row.value ->> 1 AND called.request_id = row.value ->> 2
+    AND called.kind = 'call'
 WHERE true
 ON CONFLICT DO NOTHING";
 
@@ -66,7 +67,9 @@ pub(crate) fn mark_dirty(rows: &[(AccountId, UsageRow)]) -> Vec<Statement> {
     let corrected: Vec<Value> = rows
         .iter()
         .filter(|(_, row)| row.kind == RowKind::Correction)
-        .map(|(account, row)| json!([account.to_string(), row.request_id.to_string()]))
+        .map(|(account, row)| {
+            json!([account.to_string(), row.request_id.made_at().as_millis(), row.request_id.to_string()])
+        })
         .collect();
     let mut statements = vec![Statement::new(MARK).bind(json!(hours).to_string())];
     if !corrected.is_empty() {
@@ -142,7 +145,7 @@ CROSS JOIN usage_logs AS own
     AND own.at >= picked.value ->> 0 AND own.at < (picked.value ->> 0) + 3600000
 LEFT JOIN usage_logs AS late
   ON own.kind = 'call' AND late.account_id = own.account_id AND late.request_id = own.request_id
-    AND late.kind = 'correction'
+    AND late.kind = 'correction' AND late.kind <> 'call'
 GROUP BY picked.key
 HAVING MAX(TOTAL(ABS(own.cost_nano_eur)), TOTAL(ABS(own.overrun_nano_eur)),
   TOTAL(MAX(own.provider_cost_nano_usd, COALESCE(late.provider_cost_nano_usd, 0)))) > ?2";

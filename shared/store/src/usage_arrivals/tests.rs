@@ -1,11 +1,9 @@
 use super::*;
 use crate::plan;
-use crate::usage_logs::append;
+use crate::usage_logs::{append, tests::call_of};
 use crate::usage_report::UsageEntry;
-use domain::account::{RowKind, Served, UsageRow};
+use domain::account::UsageRow;
 use domain::identity::{Home, RequestId};
-use domain::money::NanoEur;
-use domain::price::{Tariff, Usage};
 use domain::time::Timestamp;
 use futures_executor::block_on;
 use platform_memory::MemoryPlatform;
@@ -17,27 +15,8 @@ fn account(n: u8) -> AccountId {
 }
 
 fn row(n: u64, tenant: &str, at: i64) -> UsageRow {
-    UsageRow {
-        request_id: RequestId::of_foreign("row", &n.to_string()),
-        kind: RowKind::Call,
-        tenant_id: tenant.into(),
-        key_id: None,
-        model: if n.is_multiple_of(2) { "even" } else { "odd" }.into(),
-        served: Served::default(),
-        usage: Usage::default(),
-        cost: NanoEur::ZERO,
-        overrun: NanoEur::ZERO,
-        provider_cost_nano_usd: 0,
-        tariff: Tariff::default(),
-        period_opened_at: Timestamp::EPOCH,
-        estimated: false,
-        outcome: "completed".into(),
-        latency_ms: None,
-        first_token_ms: None,
-        tags: Vec::new(),
-        at: Timestamp::from_millis(at),
-        note: None,
-    }
+    let model = if n.is_multiple_of(2) { "even" } else { "odd" }.into();
+    UsageRow { tenant_id: tenant.into(), model, ..call_of(n, Timestamp::from_millis(at)) }
 }
 
 fn whose(user: Option<AccountId>) -> Whose {
@@ -49,12 +28,20 @@ fn ask(platform: &MemoryPlatform, whose: &Whose, filter: &Filter, after: u64, li
 }
 
 #[test]
-fn p25_rows_by_arrival_are_read_from_their_own_index_and_sorted_by_nothing() {
-    for sql in [LAST, PAGE] {
+fn p25_rows_by_arrival_are_read_at_their_places_and_sorted_by_nothing() {
+    for sql in [END, PAGE] {
         let plan = plan::of(sql);
-        assert!(plan.contains("usage_logs_by_arrival (tenant_id=? AND arrived>?"), "{plan}");
-        assert!(!plan.contains("SCAN usage_logs") && !plan.contains("TEMP B-TREE"), "{plan}");
+        for table in ["usage_batches", "batch", "usage_logs", "own"] {
+            assert!(!plan.contains(&format!("SCAN {table}")), "{plan}");
+        }
+        assert!(!plan.contains("TEMP B-TREE"), "{plan}");
     }
+    let plan = plan::of(PAGE);
+    assert!(plan.contains("SEARCH batch USING PRIMARY KEY (tenant_id=? AND last>? AND last<?)"), "{plan}");
+    assert!(
+        plan.contains("SEARCH own USING PRIMARY KEY (account_id=? AND at=? AND request_id=? AND kind=?)"),
+        "{plan}"
+    );
 }
 
 #[test]

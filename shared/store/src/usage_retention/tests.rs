@@ -1,9 +1,9 @@
 use super::*;
 use crate::plan;
-use crate::usage_logs::{self, tests::row};
+use crate::usage_logs::{self, tests::call_of};
 use crate::usage_rollups::roll_up_slice;
 use domain::account::UsageRow;
-use domain::identity::{AccountId, Home, RequestId};
+use domain::identity::{AccountId, Home};
 use futures_executor::block_on;
 use platform_memory::MemoryPlatform;
 
@@ -14,11 +14,9 @@ fn append(platform: &MemoryPlatform, tenant: &str, n: i64, at: i64) {
     let account = AccountId::new(Home::Eu, [tenant.len() as u8; 16]);
     let row = UsageRow {
         tenant_id: tenant.into(),
-        request_id: RequestId::of_foreign(tenant, &n.to_string()),
-        at: Timestamp::from_millis(at),
         provider_cost_nano_usd: 1,
         cost: domain::money::NanoEur::saturating(n),
-        ..row()
+        ..call_of(n.unsigned_abs(), Timestamp::from_millis(at))
     };
     block_on(platform.commit(usage_logs::append(&[(account, row)]))).unwrap();
 }
@@ -47,6 +45,8 @@ const ROWS: &str = "SELECT COUNT(*) AS n FROM usage_logs";
 const HOURS: &str = "SELECT SUM(row_count) AS n FROM usage_hourly";
 const DAYS: &str = "SELECT SUM(row_count) AS n FROM usage_daily";
 const DAYS_OF_TENANTS: &str = "SELECT SUM(cost_nano_eur) AS n FROM tenant_usage_daily";
+const SPANS: &str = "SELECT COUNT(*) AS n FROM usage_spans";
+const BATCHES: &str = "SELECT COUNT(*) AS n FROM usage_batches";
 
 #[test]
 fn p25_old_rows_go_with_their_hours_and_leave_their_days() {
@@ -65,6 +65,23 @@ fn p25_old_rows_go_with_their_hours_and_leave_their_days() {
         delete(&platform, T0 + 6 * HOUR_MS);
     }
     assert_eq!((count(&platform, ROWS), count(&platform, DAYS)), (12, 30));
+}
+
+#[test]
+fn p25_what_leads_to_rows_goes_with_them_and_a_tenants_newest_batch_stays() {
+    let platform = MemoryPlatform::new();
+    for tenant in ["a", "bb"] {
+        for n in 0..10 {
+            append(&platform, tenant, n, T0 + n * HOUR_MS);
+        }
+    }
+    roll_up(&platform);
+    delete(&platform, T0 + 6 * HOUR_MS);
+    assert_eq!((count(&platform, ROWS), count(&platform, SPANS), count(&platform, BATCHES)), (8, 8, 8));
+    delete(&platform, T0 + 10 * HOUR_MS);
+    assert_eq!((count(&platform, ROWS), count(&platform, SPANS), count(&platform, BATCHES)), (0, 0, 2));
+    append(&platform, "a", 11, T0 + 11 * HOUR_MS);
+    assert_eq!(count(&platform, "SELECT arrived AS n FROM usage_logs"), 11);
 }
 
 #[test]
@@ -131,9 +148,17 @@ fn the_setting_is_days_and_never_fewer_than_ids_are_remembered() {
 
 #[test]
 fn p25_no_step_of_the_retention_scans_a_table() {
-    for sql in [TENANTS, OLD, DELETE_ROWS, DELETE_HOURLY, DELETE_OF_TENANT] {
+    for sql in [TENANTS, OLD, DELETE_SPANS, DELETE_ROWS, DELETE_HOURLY, DELETE_OF_TENANT, DELETE_BATCHES] {
         let plan = plan::of(sql);
-        for table in ["usage_logs", "usage_dirty", "usage_hourly", "tenant_usage_hourly", "own"] {
+        for table in [
+            "usage_logs",
+            "usage_dirty",
+            "usage_hourly",
+            "tenant_usage_hourly",
+            "usage_spans",
+            "usage_batches",
+            "own",
+        ] {
             assert!(!plan.contains(&format!("SCAN {table}")), "{plan}: {sql}");
         }
     }

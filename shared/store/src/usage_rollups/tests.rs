@@ -1,6 +1,6 @@
 use super::*;
 use crate::plan;
-use crate::usage_logs::{self, tests::row};
+use crate::usage_logs::{self, tests::call_of};
 use domain::account::Served;
 use domain::identity::{Home, RequestId};
 use domain::money::NanoEur;
@@ -17,15 +17,13 @@ type Logged = (AccountId, UsageRow);
 
 fn call(n: u64, at: i64) -> Logged {
     let row = UsageRow {
-        request_id: RequestId::of_foreign("call", &n.to_string()),
         usage: Usage { input: 10 + n, cached_input: n, output: 20 + n, reasoning: n, ..Usage::default() },
         cost: NanoEur::saturating(1_000 + i64::try_from(n).unwrap()),
         overrun: NanoEur::saturating(3),
         provider_cost_nano_usd: 500 + n,
         estimated: n.is_multiple_of(3),
         outcome: if n.is_multiple_of(5) { "truncated" } else { "completed" }.into(),
-        at: Timestamp::from_millis(at),
-        ..row()
+        ..call_of(n, Timestamp::from_millis(at))
     };
     (ACCOUNT, row)
 }
@@ -305,6 +303,15 @@ fn p25_no_step_of_a_roll_up_scans_a_table() {
             assert!(!plan.contains(&format!("SCAN {table}")), "{plan}: {sql}");
         }
     }
-    // One account's hour is read by its own index and nothing beside it.
-    assert!(plan::of(SUM).contains("own USING INDEX usage_logs_of_account (account_id=? AND at>? AND at<?)"));
+    for sql in [BEYOND, MARK_CORRECTED] {
+        assert!(plan::of(sql).contains("AND request_id=? AND kind=?)"), "{sql}");
+    }
+    // One account's hour is read and nothing beside it, and its corrections by their own index.
+    let plan = plan::of(SUM);
+    for step in [
+        "own USING PRIMARY KEY (account_id=? AND at>? AND at<?)",
+        "late USING INDEX usage_logs_beside_calls (account_id=? AND request_id=? AND kind=?)",
+    ] {
+        assert!(plan.contains(step), "{plan}");
+    }
 }
