@@ -6,8 +6,8 @@ use flate2::{Compression, write::GzEncoder};
 use std::fs;
 use std::io::Write;
 
-/// The promise for the proxy: below 250 KB compressed.
-const PROXY_GZIP_BYTES_MAX: usize = 250_000;
+/// The promise for the proxy, with all formats that it is to speak: below 450 KB compressed.
+const PROXY_GZIP_BYTES_MAX: usize = 450_000;
 
 /// Prints a table of all functions. Fails when the proxy is too large.
 pub fn report() -> Result<()> {
