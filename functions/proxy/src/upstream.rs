@@ -8,8 +8,9 @@ use futures_util::stream;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_api::Problem;
+use llm_formats::UpstreamError;
 use llm_formats::demo_echo;
-use llm_formats::openai_chat::{self, Ceiling, ChatRequest, Edits, UpstreamError};
+use llm_formats::openai_chat::{self, Ceiling, ChatRequest, Edits};
 use platform::{Body, Chunks, Platform};
 
 /// Longest answer that is not streamed.
@@ -35,8 +36,13 @@ pub async fn send(
     let target = route.target();
     match &target.kind {
         TargetKind::DemoEcho => {
-            let body =
-                chat.rewrite(&edits(chat, &chat.model, CeilingField::MaxTokens, output_tokens_max, false));
+            let body = chat.rewrite(&edits(
+                chat,
+                &chat.asked.model,
+                CeilingField::MaxTokens,
+                output_tokens_max,
+                false,
+            ));
             let created = u64::try_from(platform.now().as_secs()).unwrap_or(0);
             echo(&body, completion_id, created)
         }
@@ -54,7 +60,7 @@ pub async fn send(
                 output_tokens_max,
                 *pins_service_tier,
             ));
-            let request = request(base_url, route.provider_key.as_deref(), chat.stream, body)?;
+            let request = request(base_url, route.provider_key.as_deref(), chat.asked.stream, body)?;
             let timeout = Duration::from_millis(*first_byte_timeout_ms);
             let response = platform
                 .within(timeout, platform.send(request))
@@ -101,7 +107,7 @@ fn edits<'a>(
         CeilingField::MaxTokens => openai_chat::CeilingField::MaxTokens,
         CeilingField::MaxCompletionTokens => openai_chat::CeilingField::MaxCompletionTokens,
     };
-    Edits { model, ceiling: Some(Ceiling { field, tokens }), include_usage: chat.stream, standard_tier }
+    Edits { model, ceiling: Some(Ceiling { field, tokens }), include_usage: chat.asked.stream, standard_tier }
 }
 
 fn request(base_url: &str, key: Option<&str>, streams: bool, body: Bytes) -> Result<Request<Bytes>, Problem> {
@@ -174,13 +180,13 @@ async fn refused(response: Response<Body>, provider: &str) -> Problem {
 fn echo(body: &Bytes, id: &str, created: u64) -> Result<Answer, Problem> {
     let chat = ChatRequest::scan(body).map_err(|_| Problem::internal())?;
     let answer = demo_echo::answer(&chat, id, created);
-    let body = if chat.stream {
+    let body = if chat.asked.stream {
         let chunks: Vec<_> = answer.chunks().map(Ok).collect();
         Body::stream(stream::iter(chunks))
     } else {
         Body::Full(answer.completion())
     };
-    Ok(Answer { body, is_stream: chat.stream, timeout: Duration::from_secs(1) })
+    Ok(Answer { body, is_stream: chat.asked.stream, timeout: Duration::from_secs(1) })
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@
 
 use crate::json::push_string;
 use crate::openai_chat::ChatRequest;
-use crate::openai_chat::stream_end::DONE;
+use crate::openai_chat::same_format::DONE;
 use crate::openai_chat::usage::write_usage;
 use bytes::Bytes;
 use domain::price::Usage;
@@ -34,19 +34,19 @@ pub struct EchoAnswer {
 pub fn answer(request: &ChatRequest, id: &str, created: u64) -> EchoAnswer {
     let said = request.last_user_text().unwrap_or_default();
     let full = if said.is_empty() { "You said nothing.".to_owned() } else { format!("You said: {said}") };
-    let (length, tokens) = cut(&full, request.output_tokens_max.unwrap_or(u64::MAX));
+    let (length, tokens) = cut(&full, request.asked.output_tokens_max.unwrap_or(u64::MAX));
     let finish_reason = if length < full.len() { "length" } else { "stop" };
     EchoAnswer {
         id: id.to_owned(),
         created,
-        model: request.model.clone(),
+        model: request.asked.model.clone(),
         text: full[..length].to_owned(),
-        choices: request.choices,
+        choices: request.asked.choices,
         finish_reason,
-        include_usage: request.include_usage,
+        include_usage: request.asked.include_usage,
         usage: Usage {
-            input: request.content_bytes.div_ceil(BYTES_PER_TOKEN as u64).max(1),
-            output: tokens * request.choices,
+            input: request.asked.content_bytes.div_ceil(BYTES_PER_TOKEN as u64).max(1),
+            output: tokens * request.asked.choices,
             ..Usage::default()
         },
     }

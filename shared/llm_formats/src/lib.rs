@@ -1,13 +1,28 @@
 //! The wire formats of model providers: what a request asks for, what an answer cost, and streams as
 //! they pass. Pure: no clock, no network, no platform.
 //!
+//! - [`conversation`]: the middle through which any client's format reaches any target's.
+//! - [`exchange`]: what a format has to bring for that.
 //! - [`openai_chat`]: `POST /v1/chat/completions`, requests, answers, streams, error bodies.
 //! - [`demo_echo`]: the built-in model that answers without any provider.
 //! - [`sse`]: where a server-sent event ends and what data it carries.
 
+mod asked;
+pub mod conversation;
 pub mod demo_echo;
+pub mod exchange;
+pub mod input;
 mod json;
+mod members;
 pub mod openai_chat;
+mod request_error;
+mod scanning;
+mod splices;
 pub mod sse;
+mod upstream_error;
 
+pub use asked::Asked;
 pub use json::JsonError;
+pub use request_error::RequestError;
+pub use scanning::{CHOICES_MAX, MODEL_BYTES_MAX, OUTPUT_TOKENS_MAX};
+pub use upstream_error::UpstreamError;

@@ -60,6 +60,50 @@ impl OpenEvent {
     }
 }
 
+/// Takes a stream apart into its events' data, wherever it was cut.
+#[derive(Debug, Default)]
+pub struct Events {
+    end: EventEnd,
+    bytes: Vec<u8>,
+}
+
+impl Events {
+    /// A longer event is given up: its data is never whole.
+    pub const EVENT_BYTES_MAX: usize = 8 << 20;
+
+    /// Hands over the data of each event that `chunk` completes. Events without data are passed over.
+    pub fn push(&mut self, chunk: &[u8], mut take: impl FnMut(&[u8])) {
+        let mut start = 0;
+        while let Some(length) = self.end.find(&chunk[start..]) {
+            let rest = &chunk[start..start + length];
+            start += length;
+            if self.bytes.is_empty() {
+                Self::hand_over(rest, &mut take);
+            } else {
+                self.keep(rest);
+                Self::hand_over(&std::mem::take(&mut self.bytes), &mut take);
+            }
+        }
+        self.keep(&chunk[start..]);
+    }
+
+    /// The stream's last event, if only its blank line is missing.
+    pub fn end(&mut self, mut take: impl FnMut(&[u8])) {
+        Self::hand_over(&std::mem::take(&mut self.bytes), &mut take);
+    }
+
+    fn keep(&mut self, bytes: &[u8]) {
+        let room = Self::EVENT_BYTES_MAX.saturating_sub(self.bytes.len());
+        self.bytes.extend_from_slice(&bytes[..bytes.len().min(room)]);
+    }
+
+    fn hand_over(event: &[u8], take: &mut impl FnMut(&[u8])) {
+        if let Some(data) = data_of(event) {
+            take(&data);
+        }
+    }
+}
+
 impl LineSoFar {
     fn then(self, bytes: &[u8]) -> LineSoFar {
         match (self, bytes) {
@@ -141,6 +185,22 @@ mod tests {
                 open.push(&stream[first..second]);
                 assert_eq!(open.bytes(), whole(second), "cut at {first} and {second}");
             }
+        }
+    }
+
+    #[test]
+    fn events_are_the_same_wherever_the_stream_was_cut() {
+        let stream = b"data: a\n\nevent: b\r\ndata: c\r\n\r\n: ping\n\ndata: last";
+        let taken = |pieces: &[&[u8]]| {
+            let (mut events, mut taken) = (Events::default(), Vec::new());
+            for piece in pieces {
+                events.push(piece, |data| taken.push(data.to_vec()));
+            }
+            events.end(|data| taken.push(data.to_vec()));
+            taken
+        };
+        for cut in 0..=stream.len() {
+            assert_eq!(taken(&[&stream[..cut], &stream[cut..]]), [&b"a"[..], b"c", b"last"], "cut at {cut}");
         }
     }
 

@@ -1,8 +1,9 @@
 //! What unstreamed answers and error bodies say.
 
 use domain::price::Usage;
+use llm_formats::UpstreamError;
 use llm_formats::openai_chat::usage::write_usage;
-use llm_formats::openai_chat::{UpstreamError, read_completion, usage_of_completion};
+use llm_formats::openai_chat::{read_completion, usage_of_completion};
 
 const FIVE_OF_ALL: Usage = Usage {
     input: 5,

@@ -1,9 +1,9 @@
 //! Nothing that a client or a provider sends makes the reading panic.
 
 use bytes::Bytes;
+use llm_formats::UpstreamError;
 use llm_formats::openai_chat::{
-    Ceiling, CeilingField, ChatRequest, Edits, Piece, StreamMeter, StreamOptions, UpstreamError,
-    read_completion,
+    Ceiling, CeilingField, ChatRequest, Edits, Piece, StreamMeter, StreamOptions, read_completion,
 };
 use proptest::prelude::*;
 
@@ -29,8 +29,8 @@ fn scan_all(bytes: &[u8]) {
         let edits = Edits { model: "other", ceiling, include_usage: true, standard_tier: true };
         let rewritten = request.rewrite(&edits);
         let again = ChatRequest::scan(&rewritten).expect("a rewritten request is a request");
-        assert_eq!((again.model.as_str(), again.output_tokens_max), ("other", Some(7)));
-        assert_eq!(again.include_usage, request.stream);
+        assert_eq!((again.asked.model.as_str(), again.asked.output_tokens_max), ("other", Some(7)));
+        assert_eq!(again.asked.include_usage, request.asked.stream);
         assert!(serde_json::from_slice::<serde::de::IgnoredAny>(&rewritten).is_ok());
         let _ = request.last_user_text();
     }

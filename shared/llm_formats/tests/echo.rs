@@ -104,7 +104,7 @@ proptest! {
         });
         let request = ChatRequest::scan(&Bytes::from(request.to_string())).unwrap();
         let answer = demo_echo::answer(&request, "chatcmpl-1", 1);
-        prop_assert!(answer.usage.input <= request.input_tokens_max);
+        prop_assert!(answer.usage.input <= request.asked.input.tokens_max());
         prop_assert!(answer.usage.output <= max_tokens * n);
         let mut meter = StreamMeter::new(StreamOptions {
             client_wants_usage: true,

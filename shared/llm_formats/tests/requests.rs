@@ -1,8 +1,10 @@
 //! Which chat requests are taken, with what facts, and how others are refused.
 
 use bytes::Bytes;
-use llm_formats::openai_chat::input_bound::{MESSAGE_TOKENS, REQUEST_TOKENS, TOOL_TOKENS};
-use llm_formats::openai_chat::{CHOICES_MAX, ChatRequest, OUTPUT_TOKENS_MAX, RequestError};
+use llm_formats::RequestError;
+use llm_formats::input::{MESSAGE_TOKENS, REQUEST_TOKENS, TOOL_TOKENS};
+use llm_formats::openai_chat::ChatRequest;
+use llm_formats::{CHOICES_MAX, OUTPUT_TOKENS_MAX};
 
 fn scan(body: &str) -> Result<ChatRequest, RequestError> {
     ChatRequest::scan(&Bytes::copy_from_slice(body.as_bytes()))
@@ -24,12 +26,12 @@ fn part(part: &str) -> String {
 #[test]
 fn a_plain_request_is_read() {
     let request = scan(include_str!("../fixtures/openai_chat_request/hello.json")).unwrap();
-    assert_eq!(request.model, "demo/echo");
-    assert!(!request.stream && !request.include_usage);
-    assert_eq!((request.output_tokens_max, request.choices), (None, 1));
-    assert_eq!(request.content_bytes, 5);
+    assert_eq!(request.asked.model, "demo/echo");
+    assert!(!request.asked.stream && !request.asked.include_usage);
+    assert_eq!((request.asked.output_tokens_max, request.asked.choices), (None, 1));
+    assert_eq!(request.asked.content_bytes, 5);
     // "user" and "Hello".
-    assert_eq!(request.input_tokens_max, 9 + MESSAGE_TOKENS + REQUEST_TOKENS);
+    assert_eq!(request.asked.input.tokens_max(), 9 + MESSAGE_TOKENS + REQUEST_TOKENS);
     assert_eq!(request.last_user_text().as_deref(), Some("Hello"));
 }
 
@@ -37,51 +39,55 @@ fn a_plain_request_is_read() {
 fn every_text_feature_is_read() {
     let body = include_str!("../fixtures/openai_chat_request/all_text_features.json");
     let request = scan(body).unwrap();
-    assert_eq!(request.model, "fast");
-    assert!(request.stream && request.include_usage);
-    assert_eq!((request.output_tokens_max, request.choices), (Some(900), 3));
+    assert_eq!(request.asked.model, "fast");
+    assert!(request.asked.stream && request.asked.include_usage);
+    assert_eq!((request.asked.output_tokens_max, request.asked.choices), (Some(900), 3));
     assert_eq!(request.last_user_text().as_deref(), Some("What is the weather in Köln?"));
-    assert_eq!(request.content_bytes, (9 + 29 + 6) as u64);
+    assert_eq!(request.asked.content_bytes, (9 + 29 + 6) as u64);
     // Nearly all of this body is text that the model reads.
     let overhead = REQUEST_TOKENS + 4 * MESSAGE_TOKENS + 2 * TOOL_TOKENS;
-    let bytes = request.input_tokens_max - overhead;
+    let bytes = request.asked.input.tokens_max() - overhead;
     assert!(bytes > body.len() as u64 / 2 && bytes < body.len() as u64, "{bytes} of {}", body.len());
 }
 
 #[test]
 fn values_that_leave_the_price_alone_are_taken() {
     let request = scan(include_str!("../fixtures/openai_chat_request/harmless_values.json")).unwrap();
-    assert_eq!((request.output_tokens_max, request.choices), (None, 1));
-    assert!(!request.stream);
+    assert_eq!((request.asked.output_tokens_max, request.asked.choices), (None, 1));
+    assert!(!request.asked.stream);
 }
 
 #[test]
 fn escapes_in_keys_and_values_are_seen_through() {
     let request = scan(include_str!("../fixtures/openai_chat_request/escapes.json")).unwrap();
-    assert_eq!(request.model, "fäst");
-    assert!(request.stream);
+    assert_eq!(request.asked.model, "fäst");
+    assert!(request.asked.stream);
     assert_eq!(request.last_user_text().as_deref(), Some("a\nü😀"));
-    assert!(request.content_bytes >= "a\nü😀".len() as u64);
+    assert!(request.asked.content_bytes >= "a\nü😀".len() as u64);
 }
 
 #[test]
 fn the_input_bound_counts_text_that_we_do_not_know() {
-    let known = scan(&with(r#""temperature":1"#)).unwrap().input_tokens_max;
-    let unknown = scan(&with(&format!(r#""documents":["{}"]"#, "x".repeat(5_000)))).unwrap().input_tokens_max;
+    let known = scan(&with(r#""temperature":1"#)).unwrap().asked.input.tokens_max();
+    let unknown =
+        scan(&with(&format!(r#""documents":["{}"]"#, "x".repeat(5_000)))).unwrap().asked.input.tokens_max();
     assert!(unknown >= known + 5_000);
     let metadata = scan(&with(&format!(r#""metadata":{{"a":"{}"}}"#, "x".repeat(5_000)))).unwrap();
-    assert!(metadata.input_tokens_max < known + 5);
+    assert!(metadata.asked.input.tokens_max() < known + 5);
 }
 
 #[test]
 fn ceilings_and_choices_are_taken_up_to_their_limits() {
     let request = scan(&with(&format!(r#""max_tokens":{OUTPUT_TOKENS_MAX},"n":{CHOICES_MAX}"#))).unwrap();
-    assert_eq!((request.output_tokens_max, request.choices), (Some(OUTPUT_TOKENS_MAX), CHOICES_MAX));
+    assert_eq!(
+        (request.asked.output_tokens_max, request.asked.choices),
+        (Some(OUTPUT_TOKENS_MAX), CHOICES_MAX)
+    );
     const { assert!(OUTPUT_TOKENS_MAX * CHOICES_MAX < domain::price::Usage::UNITS_MAX) };
     let both = scan(&with(r#""max_tokens":7,"max_completion_tokens":7"#)).unwrap();
-    assert_eq!(both.output_tokens_max, Some(7));
+    assert_eq!(both.asked.output_tokens_max, Some(7));
     let null = scan(&with(r#""max_tokens":7,"max_completion_tokens":null"#)).unwrap();
-    assert_eq!(null.output_tokens_max, Some(7));
+    assert_eq!(null.asked.output_tokens_max, Some(7));
 }
 
 #[test]
@@ -104,14 +110,14 @@ fn p30_a_member_that_is_null_is_absent() {
     let plain = scan(&with(r#""temperature":1"#)).unwrap();
     for field in fields {
         let null = scan(&with(&format!(r#""{field}":null"#))).expect(field);
-        assert_eq!((null.output_tokens_max, null.choices), (None, 1), "{field}");
-        assert!(!null.stream && !null.include_usage, "{field}");
-        assert!(null.input_tokens_max <= plain.input_tokens_max, "{field}");
+        assert_eq!((null.asked.output_tokens_max, null.asked.choices), (None, 1), "{field}");
+        assert!(!null.asked.stream && !null.asked.include_usage, "{field}");
+        assert!(null.asked.input.tokens_max() <= plain.asked.input.tokens_max(), "{field}");
     }
     let all: Vec<_> = fields.iter().map(|field| format!(r#""{field}":null"#)).collect();
     assert!(scan(&with(&all.join(","))).is_ok());
     let usage = scan(&with(r#""stream":true,"stream_options":{"include_usage":null}"#)).unwrap();
-    assert!(usage.stream && !usage.include_usage);
+    assert!(usage.asked.stream && !usage.asked.include_usage);
 }
 
 #[test]
@@ -123,7 +129,11 @@ fn whole_numbers_may_be_written_as_fractions() {
         (r#""max_tokens":64.0,"max_completion_tokens":64,"best_of":1.0"#, 64, 1),
     ] {
         let request = scan(&with(members)).expect(members);
-        assert_eq!((request.output_tokens_max, request.choices), (Some(ceiling), choices), "{members}");
+        assert_eq!(
+            (request.asked.output_tokens_max, request.asked.choices),
+            (Some(ceiling), choices),
+            "{members}"
+        );
     }
 }
 

@@ -48,6 +48,11 @@ impl<'a> Cursor<'a> {
         self.at
     }
 
+    /// The document's bytes there.
+    pub fn written(&self, range: Range<usize>) -> &'a [u8] {
+        &self.bytes[range]
+    }
+
     pub fn error<T>(&self, what: &'static str) -> Result<T, JsonError> {
         Err(JsonError { at: self.at, what })
     }

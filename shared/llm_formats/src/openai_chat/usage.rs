@@ -23,7 +23,7 @@ struct Reported {
 }
 
 /// Reads the value at the cursor. `Ok(None)`: it is not an object, or it does not say enough.
-pub(super) fn read(cursor: &mut Cursor) -> Result<Option<Usage>, JsonError> {
+pub(crate) fn read(cursor: &mut Cursor) -> Result<Option<Usage>, JsonError> {
     if cursor.kind()? != Kind::Object {
         cursor.skip()?;
         return Ok(None);

@@ -13,7 +13,8 @@ use domain::identity::RequestId;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
 use http_api::{BODY_BYTES_MAX, Problem, comma_free_header, json_bytes, list_header, rate_limit_headers};
-use llm_formats::openai_chat::{ChatRequest, RequestError, StreamOptions, read_completion};
+use llm_formats::RequestError;
+use llm_formats::openai_chat::{ChatRequest, StreamOptions, read_completion};
 use platform::{Body, Platform};
 use std::rc::Rc;
 
@@ -45,7 +46,7 @@ pub async fn create<P: Platform>(
         }
     };
     let (route, mut call, reserved) = admit(platform, &caller, &chat, request.headers(), request_id).await?;
-    let ceiling = reserved.output_ceiling / chat.choices;
+    let ceiling = reserved.output_ceiling / chat.asked.choices;
     let id = format!("chatcmpl-{}", call.request_id());
     let sent = upstream::send(platform, &route, &chat, ceiling, &id).await;
     let answer = match sent {
@@ -58,8 +59,8 @@ pub async fn create<P: Platform>(
     call.accepted();
     if answer.is_stream {
         let format = StreamOptions {
-            client_wants_usage: chat.include_usage,
-            choices: chat.choices,
+            client_wants_usage: chat.asked.include_usage,
+            choices: chat.asked.choices,
             output_tokens_max: Some(reserved.output_ceiling),
         };
         let wishes = Wishes { format, cost_in_usage };
@@ -88,10 +89,11 @@ async fn admit<P: Platform>(
 ) -> Result<(Rc<Route>, OpenCall<P>, Reserved), Problem> {
     let (mut moment, mut is_stale) = (None, false);
     for _ in 0..ADMIT_TRIES {
-        let Some(route) = directory::route(platform, caller.account, &chat.model, is_stale).await? else {
+        let Some(route) = directory::route(platform, caller.account, &chat.asked.model, is_stale).await?
+        else {
             // Only who has a good key learns which models there are.
             caller.authorize(platform).await?;
-            return Err(Problem::model_not_found(&chat.model));
+            return Err(Problem::model_not_found(&chat.asked.model));
         };
         let demand = match demand(chat, &route, headers) {
             Ok(demand) => demand,
@@ -115,7 +117,7 @@ async fn admit<P: Platform>(
 
 fn demand(chat: &ChatRequest, route: &Route, headers: &HeaderMap) -> Result<Demand, Problem> {
     let snapshot = &route.snapshot;
-    let output_tokens_max = chat.output_tokens_max.unwrap_or(snapshot.default_max_output);
+    let output_tokens_max = chat.asked.output_tokens_max.unwrap_or(snapshot.default_max_output);
     if output_tokens_max > snapshot.max_output {
         return Err(Problem::invalid_field(
             "max_tokens",
@@ -129,10 +131,10 @@ fn demand(chat: &ChatRequest, route: &Route, headers: &HeaderMap) -> Result<Dema
         return Err(Problem::unpriced_model(&snapshot.model));
     }
     Ok(Demand {
-        input_tokens_max: chat.input_tokens_max,
-        input_estimate: chat.content_bytes.div_ceil(BYTES_PER_TOKEN).max(1),
+        input_tokens_max: chat.asked.input.tokens_max(),
+        input_estimate: chat.asked.content_bytes.div_ceil(BYTES_PER_TOKEN).max(1),
         output_tokens_max,
-        choices: chat.choices,
+        choices: chat.asked.choices,
         clamp: flag(headers, CLAMP_HEADER, "allow")?,
         tags: tags(headers)?,
     })

@@ -1,8 +1,8 @@
 //! One `chat.completion.chunk`, read without building it.
 
-use super::upstream_error::{self, UpstreamError};
-use super::usage;
 use crate::json::{Cursor, JsonError, Kind};
+use crate::openai_chat::usage;
+use crate::upstream_error::{self, UpstreamError};
 use domain::price::Usage;
 use std::ops::Range;
 

@@ -1,37 +1,21 @@
 //! What a chat request asks for, read in one pass. The body itself stays bytes.
 
-use super::input_bound::InputCount;
+use super::messages::{self, MessageFacts};
 use super::priced_fields;
-use super::request_error::{RequestError, Stop};
-use super::request_messages::{self, MessageFacts};
-use crate::json::{Cursor, JsonError, Kind, whole};
+use crate::asked::Asked;
+use crate::input::InputCount;
+use crate::json::{Cursor, JsonError, Kind};
+use crate::request_error::{RequestError, Stop};
+use crate::scanning::{
+    CHOICES_MAX, Member, OUTPUT_TOKENS_MAX, read_bool, read_count, read_model, read_null, start_of_value,
+};
 use bytes::Bytes;
 use std::ops::Range;
 
-/// Highest accepted ceiling, per choice. With [`CHOICES_MAX`] choices it stays below `Usage::UNITS_MAX`.
-pub const OUTPUT_TOKENS_MAX: u64 = 1_000_000_000;
-
-/// Most answers to one request; OpenAI's own limit for `n`.
-pub const CHOICES_MAX: u64 = 128;
-
-/// Longest model name, in bytes.
-pub const MODEL_BYTES_MAX: usize = 256;
-
-/// A chat request that may be priced: everything that we cannot price has been refused.
+/// A chat request that may be priced.
 #[derive(Clone, Debug)]
 pub struct ChatRequest {
-    pub model: String,
-    pub stream: bool,
-    /// The client wants the usage chunk at the end of the stream.
-    pub include_usage: bool,
-    /// The client's ceiling for each choice, in tokens, from `max_completion_tokens` or `max_tokens`.
-    pub output_tokens_max: Option<u64>,
-    /// `n`, at least 1: multiplies the ceiling.
-    pub choices: u64,
-    /// No tokenizer finds more input tokens; see [`super::input_bound`].
-    pub input_tokens_max: u64,
-    /// Bytes of the messages' content alone.
-    pub content_bytes: u64,
+    pub asked: Asked,
     pub(super) body: Bytes,
     pub(super) places: Places,
     last_user_content: Option<Range<usize>>,
@@ -49,14 +33,6 @@ pub(super) struct Places {
     pub stream_options: Option<Member>,
     /// The value of `stream_options.include_usage`.
     pub include_usage: Option<Range<usize>>,
-}
-
-/// Byte offsets of a member of the top object.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Member {
-    /// Of the key's opening quote.
-    pub key_start: usize,
-    pub value: Range<usize>,
 }
 
 impl ChatRequest {
@@ -80,7 +56,7 @@ impl ChatRequest {
 
     /// The text of the last message whose role is `user`: its content, or its text parts joined.
     pub fn last_user_text(&self) -> Option<String> {
-        request_messages::content_text(&self.body[self.last_user_content.clone()?])
+        messages::content_text(&self.body[self.last_user_content.clone()?])
     }
 }
 
@@ -136,9 +112,9 @@ impl Scan {
                         Some(Member { key_start: key.start(), value: value_start..cursor.at() });
                 }
             } else {
-                let bytes = cursor.range()?.len() as u64;
+                let value = cursor.range()?;
                 if !NOT_INPUT.contains(&name.as_ref()) {
-                    self.input.bytes += bytes;
+                    self.input.json(&body[value]);
                 }
             }
         }
@@ -159,7 +135,7 @@ impl Scan {
         if !read_null(cursor)? {
             match name {
                 "model" => self.model = Some(read_model(cursor)?),
-                "messages" => self.messages = Some(request_messages::read(cursor, &mut self.input)?),
+                "messages" => self.messages = Some(messages::read(cursor, &mut self.input)?),
                 "stream" => self.stream = read_bool(cursor, "stream")?,
                 "stream_options" => self.read_stream_options(cursor)?,
                 "max_tokens" => self.max_tokens = Some(read_count(cursor, name, OUTPUT_TOKENS_MAX)?),
@@ -167,7 +143,7 @@ impl Scan {
                     self.max_completion_tokens = Some(read_count(cursor, name, OUTPUT_TOKENS_MAX)?);
                 }
                 "n" => self.choices = Some(read_count(cursor, "n", CHOICES_MAX)?),
-                _ => request_messages::read_tools(cursor, &mut self.input)?,
+                _ => messages::read_tools(cursor, &mut self.input)?,
             }
         }
         let member = Member { key_start, value: value_start..cursor.at() };
@@ -214,63 +190,18 @@ impl Scan {
             (new, old) => new.or(old),
         };
         Ok(ChatRequest {
-            model,
-            stream: self.stream,
-            include_usage: self.stream && self.include_usage,
-            output_tokens_max,
-            choices: self.choices.unwrap_or(1),
-            input_tokens_max: self.input.tokens_max(),
-            content_bytes: messages.content_bytes,
+            asked: Asked {
+                model,
+                stream: self.stream,
+                include_usage: self.stream && self.include_usage,
+                output_tokens_max,
+                choices: self.choices.unwrap_or(1),
+                input: self.input,
+                content_bytes: messages.content_bytes,
+            },
             body: body.clone(),
             places: self.places,
             last_user_content: messages.last_user_content,
         })
-    }
-}
-
-/// Passes white space; the offset at which the value starts.
-fn start_of_value(cursor: &mut Cursor) -> Result<usize, JsonError> {
-    cursor.kind()?;
-    Ok(cursor.at())
-}
-
-/// Reads a null, which counts as absent; leaves anything else.
-fn read_null(cursor: &mut Cursor) -> Result<bool, JsonError> {
-    let null = cursor.kind()? == Kind::Null;
-    if null {
-        cursor.null()?;
-    }
-    Ok(null)
-}
-
-fn read_model(cursor: &mut Cursor) -> Result<String, Stop> {
-    if cursor.kind()? != Kind::String {
-        return Err(RequestError::wrong_type("model", "a string").into());
-    }
-    match cursor.string()?.decode() {
-        Some(model) if (1..=MODEL_BYTES_MAX).contains(&model.len()) => Ok(model.into_owned()),
-        _ => Err(RequestError::wrong_value("model", "the name of a model, 1 to 256 bytes").into()),
-    }
-}
-
-fn read_bool(cursor: &mut Cursor, param: &str) -> Result<bool, Stop> {
-    if cursor.kind()? != Kind::Bool {
-        return Err(RequestError::wrong_type(param, "true or false").into());
-    }
-    Ok(cursor.bool()?)
-}
-
-/// A whole number from 1 to `max`, however it is written.
-fn read_count(cursor: &mut Cursor, param: &str, max: u64) -> Result<u64, Stop> {
-    let wanted = || format!("a whole number from 1 to {max}");
-    if cursor.kind()? != Kind::Number {
-        return Err(RequestError::wrong_type(param, &wanted()).into());
-    }
-    let Some(number) = whole(cursor.number()?) else {
-        return Err(RequestError::wrong_type(param, &wanted()).into());
-    };
-    match u64::try_from(number) {
-        Ok(count) if (1..=max).contains(&count) => Ok(count),
-        _ => Err(RequestError::wrong_value(param, &wanted()).into()),
     }
 }

@@ -1,9 +1,9 @@
 //! What an unstreamed answer cost, in one pass over its bytes.
 
-use super::stream_chunk::{self, Produced};
-use super::upstream_error::{self, UpstreamError};
-use super::usage;
+use super::chunk::{self, Produced};
 use crate::json::{Cursor, JsonError};
+use crate::openai_chat::usage;
+use crate::upstream_error::{self, UpstreamError};
 use domain::price::Usage;
 
 /// The facts of a chat completion's body.
@@ -29,9 +29,7 @@ pub fn read_completion(body: &[u8]) -> Result<Completion, JsonError> {
     while let Some(key) = cursor.next_key()? {
         match key.name().as_ref() {
             "usage" => completion.usage = usage::read(&mut cursor)?,
-            "choices" => {
-                completion.choices = stream_chunk::read_choices(&mut cursor, &mut produced)?.unwrap_or(0)
-            }
+            "choices" => completion.choices = chunk::read_choices(&mut cursor, &mut produced)?.unwrap_or(0),
             "error" => completion.error = upstream_error::read_value(&mut cursor)?,
             _ => cursor.skip()?,
         }

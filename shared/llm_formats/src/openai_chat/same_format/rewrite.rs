@@ -1,8 +1,10 @@
 //! The body as the provider gets it: a few members changed, every other byte as the client sent it.
 
-use super::request::{ChatRequest, Member};
+use super::scan::ChatRequest;
 use crate::json::push_string;
-use bytes::{Bytes, BytesMut};
+use crate::scanning::Member;
+use crate::splices::Splices;
+use bytes::Bytes;
 use std::ops::Range;
 
 /// What must hold in the body that is sent.
@@ -42,30 +44,13 @@ impl CeilingField {
     }
 }
 
-/// Bytes of the body to replace, in order: an insertion before a replacement that starts at the same byte.
-#[derive(Default)]
-struct Splices(Vec<Splice>);
-
-struct Splice {
-    range: Range<usize>,
-    text: String,
-}
-
-impl Splices {
-    fn push(&mut self, range: Range<usize>, text: impl Into<String>) {
-        let place = |range: &Range<usize>| (range.start, range.end);
-        let index = self.0.partition_point(|splice| place(&splice.range) < place(&range));
-        self.0.insert(index, Splice { range, text: text.into() });
-    }
-}
-
 impl ChatRequest {
     /// The same bytes, uncopied, if the body already is as `edits` want it.
     pub fn rewrite(&self, edits: &Edits) -> Bytes {
         let mut splices = Splices::default();
         // New members, each with a comma after it, to stand first in the object.
         let mut inserted = String::new();
-        if edits.model != self.model {
+        if edits.model != self.asked.model {
             let mut text = String::new();
             push_string(&mut text, edits.model);
             splices.push(self.places.model.value.clone(), text);
@@ -76,7 +61,7 @@ impl ChatRequest {
         if let Some(ceiling) = edits.ceiling {
             self.set_ceiling(ceiling, &mut splices, &mut inserted);
         }
-        if edits.include_usage && !self.include_usage {
+        if edits.include_usage && !self.asked.include_usage {
             self.set_include_usage(&mut splices, &mut inserted);
         }
         if edits.standard_tier {
@@ -86,14 +71,14 @@ impl ChatRequest {
             let at = self.places.object_start + 1;
             splices.push(at..at, inserted);
         }
-        self.apply(splices)
+        splices.apply(&self.body)
     }
 
     /// Not every server takes `1.0` for a whole number.
     fn write_plainly(&self, choices: &Member, splices: &mut Splices) {
         let written = &self.body[choices.value.clone()];
         if !written.iter().all(u8::is_ascii_digit) && written != b"null" {
-            splices.push(choices.value.clone(), self.choices.to_string());
+            splices.push(choices.value.clone(), self.asked.choices.to_string());
         }
     }
 
@@ -162,22 +147,5 @@ impl ChatRequest {
 
     fn next_visible(&self, at: usize) -> u8 {
         self.body[at..].trim_ascii_start().first().copied().unwrap_or_default()
-    }
-
-    fn apply(&self, splices: Splices) -> Bytes {
-        let Splices(splices) = splices;
-        if splices.is_empty() {
-            return self.body.clone();
-        }
-        let added: usize = splices.iter().map(|splice| splice.text.len()).sum();
-        let mut body = BytesMut::with_capacity(self.body.len() + added);
-        let mut copied = 0;
-        for splice in &splices {
-            body.extend_from_slice(&self.body[copied..splice.range.start]);
-            body.extend_from_slice(splice.text.as_bytes());
-            copied = splice.range.end;
-        }
-        body.extend_from_slice(&self.body[copied..]);
-        body.freeze()
     }
 }

@@ -1,8 +1,8 @@
 //! Request fields that change a call's price beyond its text tokens. They are refused by name unless
 //! their value leaves the price alone. `null` is the same as absent and is checked by the caller.
 
-use super::request_error::{RequestError, Stop};
 use crate::json::{Cursor, JsonError, Kind, whole};
+use crate::request_error::{RequestError, Stop};
 
 /// Whether the value that the cursor stands at leaves the price alone; reads it.
 type Harmless = fn(&mut Cursor) -> Result<bool, JsonError>;

@@ -8,6 +8,9 @@
 //! Text that is not content (tool definitions, schemas, fields unknown to us) counts with all bytes of
 //! its JSON, names and punctuation included, since templates print it in forms of their own.
 
+use super::media::Media;
+use crate::json::Text;
+
 /// Added once: the template's own system text and the priming of the answer. OpenAI's is 3 ("How to
 /// count tokens with tiktoken", OpenAI cookbook); the longest default text that we know, gpt-oss'
 /// harmony format, takes about 80.
@@ -20,16 +23,48 @@ pub const MESSAGE_TOKENS: u64 = 8;
 /// Added for each tool: the declaration around it (`type … = (_: {…}) => any;`), about 10 at OpenAI.
 pub const TOOL_TOKENS: u64 = 16;
 
-/// What is counted while a request is read.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct InputCount {
-    pub bytes: u64,
-    pub messages: u64,
-    pub tools: u64,
+/// What is counted while a request is read, in any format.
+#[derive(Clone, Debug, Default)]
+pub struct InputCount {
+    bytes: u64,
+    messages: u64,
+    tools: u64,
+    media: Vec<Media>,
 }
 
 impl InputCount {
+    /// Text that the model reads.
+    pub(crate) fn text(&mut self, text: &Text) {
+        self.bytes += text.decoded_bytes_max as u64;
+    }
+
+    /// JSON that a template may print as it likes.
+    pub(crate) fn json(&mut self, json: &[u8]) {
+        self.bytes += json.len() as u64;
+    }
+
+    pub(crate) fn message(&mut self) {
+        self.messages += 1;
+    }
+
+    pub(crate) fn tool(&mut self) {
+        self.tools += 1;
+    }
+
+    pub(crate) fn media(&mut self, media: Media) {
+        self.media.push(media);
+    }
+
+    pub fn messages(&self) -> u64 {
+        self.messages
+    }
+
+    pub fn has_media(&self) -> bool {
+        !self.media.is_empty()
+    }
+
     pub fn tokens_max(&self) -> u64 {
-        self.bytes + REQUEST_TOKENS + self.messages * MESSAGE_TOKENS + self.tools * TOOL_TOKENS
+        let media: u64 = self.media.iter().map(Media::tokens_max).sum();
+        self.bytes + media + REQUEST_TOKENS + self.messages * MESSAGE_TOKENS + self.tools * TOOL_TOKENS
     }
 }

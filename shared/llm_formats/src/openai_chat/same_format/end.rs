@@ -1,8 +1,8 @@
 //! Events of our own at the end of a stream that we end, in the shape of the stream's own chunks.
 
-use super::stream::StreamMeter;
-use super::usage::write_usage;
+use super::meter::StreamMeter;
 use crate::json::{Cursor, JsonError};
+use crate::openai_chat::usage::write_usage;
 use crate::sse;
 use bytes::Bytes;
 use domain::price::Usage;

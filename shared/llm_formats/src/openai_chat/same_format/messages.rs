@@ -1,8 +1,8 @@
 //! The parts of a chat request that the model reads: messages and tools.
 
-use super::input_bound::InputCount;
-use super::request_error::{RequestError, Stop};
+use crate::input::InputCount;
 use crate::json::{Cursor, JsonError, Kind, Text};
+use crate::request_error::{RequestError, Stop};
 use std::ops::Range;
 
 /// What is kept of the messages.
@@ -25,14 +25,14 @@ pub(super) fn read(cursor: &mut Cursor, input: &mut InputCount) -> Result<Messag
         return Err(RequestError::wrong_type("messages", "an array of messages").into());
     }
     let mut facts = MessageFacts::default();
-    let before = input.messages;
+    let before = input.messages();
     cursor.open_array()?;
     while cursor.next_element()? {
-        let index = input.messages - before;
+        let index = input.messages() - before;
         read_message(cursor, index, input, &mut facts)?;
-        input.messages += 1;
+        input.message();
     }
-    if input.messages == before {
+    if input.messages() == before {
         return Err(RequestError::wrong_value("messages", "an array with at least one message").into());
     }
     Ok(facts)
@@ -58,13 +58,14 @@ fn read_message(
                 return Err(RequestError::wrong_type(format!("messages[{index}].role"), "a string").into());
             }
             let text = cursor.string()?;
-            input.bytes += text.decoded_bytes_max as u64;
+            input.text(&text);
             role = Some(text);
         } else if key.is("audio") && cursor.kind()? != Kind::Null {
             let param = format!("messages[{index}].audio");
             return Err(RequestError::unpriced(param, "audio is not offered, send the text").into());
         } else {
-            input.bytes += cursor.range()?.len() as u64;
+            let value = cursor.range()?;
+            input.json(cursor.written(value));
         }
     }
     match role {
@@ -93,9 +94,9 @@ fn read_content(
     match kind {
         Kind::Null => cursor.null()?,
         Kind::String => {
-            let bytes = cursor.string()?.decoded_bytes_max as u64;
-            input.bytes += bytes;
-            facts.content_bytes += bytes;
+            let text = cursor.string()?;
+            input.text(&text);
+            facts.content_bytes += text.decoded_bytes_max as u64;
         }
         Kind::Array => {
             cursor.open_array()?;
@@ -104,7 +105,7 @@ fn read_content(
                 read_part(cursor, &|| format!("messages[{message}].content[{part}]"), facts)?;
                 part += 1;
             }
-            input.bytes += (cursor.at() - start) as u64;
+            input.json(cursor.written(start..cursor.at()));
         }
         _ => {
             let param = format!("messages[{message}].content");
@@ -155,10 +156,10 @@ pub(super) fn read_tools(cursor: &mut Cursor, input: &mut InputCount) -> Result<
     cursor.open_array()?;
     while cursor.next_element()? {
         read_tool(cursor, index)?;
+        input.tool();
         index += 1;
     }
-    input.tools += index;
-    input.bytes += (cursor.at() - start) as u64;
+    input.json(cursor.written(start..cursor.at()));
     Ok(())
 }
 

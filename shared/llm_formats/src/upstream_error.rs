@@ -49,7 +49,7 @@ fn read_object(cursor: &mut Cursor) -> Result<Outer, JsonError> {
 }
 
 /// Reads the value of an `error` member; `None` for null and what says nothing.
-pub(super) fn read_value(cursor: &mut Cursor) -> Result<Option<UpstreamError>, JsonError> {
+pub(crate) fn read_value(cursor: &mut Cursor) -> Result<Option<UpstreamError>, JsonError> {
     let mut error = UpstreamError::default();
     match cursor.kind()? {
         Kind::String => error.message = cut(&cursor.string()?, MESSAGE_BYTES_MAX),

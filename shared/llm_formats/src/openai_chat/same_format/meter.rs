@@ -4,9 +4,9 @@
 //! not arrived is held back, at most [`EVENT_BYTES_MAX`]: a client can do nothing with half an event,
 //! and it may turn out to be the one with the usage.
 
-use super::stream_chunk::{self, Chunk, Produced};
-use super::upstream_error::UpstreamError;
+use super::chunk::{self, Chunk, Produced};
 use crate::sse::{self, EventEnd};
+use crate::upstream_error::UpstreamError;
 use bytes::{Buf, Bytes, BytesMut};
 use domain::price::Usage;
 use std::borrow::Cow;
@@ -241,7 +241,7 @@ impl StreamMeter {
             self.closed = true;
             return Verdict::Hand(Piece::Done(event.clone()));
         }
-        let Ok(chunk) = stream_chunk::read_chunk(&data) else {
+        let Ok(chunk) = chunk::read_chunk(&data) else {
             self.unreadable_events += 1;
             return self.judge_unread(data.len());
         };
@@ -343,5 +343,5 @@ fn is_done(data: &[u8]) -> bool {
 }
 
 fn is_readable(data: &[u8]) -> bool {
-    is_done(data) || stream_chunk::read_chunk(data).is_ok()
+    is_done(data) || chunk::read_chunk(data).is_ok()
 }
