@@ -119,8 +119,17 @@ impl<P: Platform> OpenCall<P> {
     }
 
     /// The price within the hold, as the ledger will charge it.
-    pub fn cost_of(&self, usage: &Usage) -> NanoEur {
-        self.tariff.price(usage).map_or(self.hold, |price| price.cost.min(self.hold))
+    fn cost_of(&self, usage: &Usage) -> NanoEur {
+        cost_within(&self.tariff, self.hold, usage)
+    }
+
+    /// What callers find in a usage object beside the usage: its cost, if they asked for it.
+    pub fn members_of_usage(&self, with_cost: bool) -> Box<dyn Fn(&Usage) -> String> {
+        let (tariff, hold) = (self.tariff, self.hold);
+        Box::new(move |usage| match with_cost {
+            true => format!("\"cost_eur\":\"{}\"", cost_within(&tariff, hold, usage)),
+            false => String::new(),
+        })
     }
 
     /// Charges what was used. Waits for the ledger; if it cannot be reached, tries on in the background.
@@ -178,6 +187,10 @@ impl<P: Platform> OpenCall<P> {
         let task = async move { send(platform, account, command).await };
         self.platform.finish_later(Box::pin(task));
     }
+}
+
+fn cost_within(tariff: &Tariff, hold: NanoEur, usage: &Usage) -> NanoEur {
+    tariff.price(usage).map_or(hold, |price| price.cost.min(hold))
 }
 
 /// Repeats until the ledger has it. All these commands are safe to repeat.

@@ -7,8 +7,7 @@ use core::time::Duration;
 use domain::price::Usage;
 use domain::time::Timestamp;
 use futures_util::future::LocalBoxFuture;
-use llm_formats::openai_chat::{Piece, StreamMeter, StreamOptions, closing};
-use llm_formats::sse::OpenEvent;
+use llm_formats::passage::{Closing, Passage, Progress};
 use platform::relay::{End, Flow, Relay, Relayed};
 use platform::{Body, Chunks, Platform};
 use std::rc::Rc;
@@ -23,80 +22,56 @@ const SILENCE_MAX: Duration = Duration::from_secs(5 * 60);
 /// events only is cut within one.
 const LOOKS_FOR_AN_END: u32 = 40;
 
-/// What the caller gets of a stream.
-#[derive(Clone, Copy, Debug)]
-pub struct Wishes {
-    pub format: StreamOptions,
-    /// The cost inside the chunk with the usage.
-    pub cost_in_usage: bool,
-}
-
 /// The body for the caller. Dropping it, because the caller left, settles what was delivered to us and
 /// cancels the provider.
-///
-/// The bytes pass as they are if the caller wants the usage and nothing in it, and if the target is known to report it;
-/// a target that does not gets its report from us.
 pub fn body<P: Platform>(
     source: Box<dyn Chunks>,
     call: OpenCall<P>,
     route: Rc<Route>,
-    wishes: Wishes,
+    passage: Box<dyn Passage>,
 ) -> Body {
     let heard_at = call.platform().now();
-    let relay = ChatRelay {
-        passes: wishes.format.client_wants_usage && !wishes.cost_in_usage && route.reports_usage.get(),
+    let relay = StreamRelay {
         call,
         route,
-        wishes,
-        meter: StreamMeter::new(wishes.format),
-        open: OpenEvent::default(),
+        passage,
         heard_at,
         checkpoint_at: heard_at.plus(FIRST_CHECKPOINT),
         checkpoint_pause: FIRST_CHECKPOINT,
         state: State::Running,
-        error_passed: false,
     };
     Body::Relayed(Relayed { source, relay: Box::new(relay) })
 }
 
-struct ChatRelay<P: Platform> {
+struct StreamRelay<P: Platform> {
     call: OpenCall<P>,
     route: Rc<Route>,
-    wishes: Wishes,
-    meter: StreamMeter,
-    passes: bool,
-    /// What has gone out of an event whose end has not come, where bytes pass as they are.
-    open: OpenEvent,
+    passage: Box<dyn Passage>,
     heard_at: Timestamp,
     checkpoint_at: Timestamp,
     /// Between the last checkpoint, or the start, and the next.
     checkpoint_pause: Duration,
     state: State,
-    error_passed: bool,
 }
 
 enum State {
     Running,
-    /// The provider said that it has ended, with this event.
-    Done(Bytes),
+    /// The provider said that it has ended.
+    Done,
     /// The provider ignores its ceiling. Looks since then.
     CeilingReached(u32),
     Silent,
 }
 
-impl<P: Platform> Relay for ChatRelay<P> {
+impl<P: Platform> Relay for StreamRelay<P> {
     fn passes(&self) -> bool {
-        self.passes
+        self.passage.passes()
     }
 
     fn look(&mut self, chunk: Bytes, out: &mut Vec<Bytes>) -> Flow {
-        if self.passes {
-            self.open.push(&chunk);
-        }
+        let progress = self.passage.push(chunk, out);
         if let State::Running = self.state {
-            self.meter.push(chunk);
-            self.take_pieces(out);
-            self.remember();
+            self.take(progress);
         }
         self.flow()
     }
@@ -115,12 +90,11 @@ impl<P: Platform> Relay for ChatRelay<P> {
         Box::pin(async move {
             let mut out = Vec::new();
             if let (State::Running, End::Here) = (&self.state, &how) {
-                self.meter.end_of_upstream();
-                self.take_pieces(&mut out);
-                self.remember();
+                let progress = self.passage.end(&mut out);
+                self.take(progress);
             }
             match (&self.state, &how) {
-                (State::Done(_), _) => {}
+                (State::Done, _) => {}
                 // Dropped, it settles what has come.
                 (_, End::Left) => return Bytes::new(),
                 (_, End::Broken(error)) => {
@@ -128,52 +102,46 @@ impl<P: Platform> Relay for ChatRelay<P> {
                 }
                 (_, End::Here) => {}
             }
-            if self.passes {
-                out = vec![closing(self.open.bytes()).into()];
+            if self.passage.passes() {
+                out.clear();
             }
             self.finish(out).await
         })
     }
 }
 
-impl<P: Platform> ChatRelay<P> {
-    fn take_pieces(&mut self, out: &mut Vec<Bytes>) {
-        while let Some(piece) = self.meter.next_piece() {
-            match piece {
-                Piece::Pass(bytes) => out.push(bytes),
-                Piece::Usage(event) => out.push(event.with_members(&self.members(&event.usage))),
-                Piece::Error { event, error } => {
-                    let code = error.code;
-                    log::warn!("{}: the provider failed in mid-stream: {code:?}", self.call.request_id());
-                    self.error_passed = true;
-                    out.push(event);
-                }
-                Piece::Done(bytes) => self.state = State::Done(bytes),
-                Piece::CeilingReached => self.state = State::CeilingReached(0),
-            }
+impl<P: Platform> StreamRelay<P> {
+    /// After a look; what a drop from here on would settle is remembered, and long streams tell the ledger.
+    fn take(&mut self, progress: Progress) {
+        match progress {
+            Progress::GoOn => {}
+            Progress::Done => self.state = State::Done,
+            Progress::CeilingReached => self.state = State::CeilingReached(0),
         }
+        if let Some(error) = self.passage.take_error() {
+            let code = error.code;
+            log::warn!("{}: the provider failed in mid-stream: {code:?}", self.call.request_id());
+        }
+        let facts = self.passage.facts();
+        if facts.has_output || facts.usage.is_some() {
+            self.call.has_used(self.used());
+        }
+        self.heard_at = self.call.platform().now();
+        self.checkpoint_if_due(self.heard_at);
     }
 
     /// Where bytes pass as they are, a stream is cut at the end of an event, so that what follows can be read.
     fn flow(&mut self) -> Flow {
+        let is_between_events = self.passage.is_between_events();
         match &mut self.state {
             State::Running => Flow::GoOn,
-            State::Done(_) => Flow::Whole,
-            State::CeilingReached(looks) if !self.open.bytes().is_empty() && *looks < LOOKS_FOR_AN_END => {
+            State::Done => Flow::Whole,
+            State::CeilingReached(looks) if !is_between_events && *looks < LOOKS_FOR_AN_END => {
                 *looks += 1;
                 Flow::LookSoon
             }
             State::CeilingReached(_) | State::Silent => Flow::Cut,
         }
-    }
-
-    /// What a drop from here on would settle; long streams also tell the ledger.
-    fn remember(&mut self) {
-        if self.meter.has_output() || self.meter.usage().is_some() {
-            self.call.has_used(self.used());
-        }
-        self.heard_at = self.call.platform().now();
-        self.checkpoint_if_due(self.heard_at);
     }
 
     fn checkpoint_if_due(&mut self, now: Timestamp) {
@@ -188,56 +156,31 @@ impl<P: Platform> ChatRelay<P> {
     /// As the provider reported it, or as we counted it. A report before the end may be of the start
     /// only, so less than we counted is not believed.
     fn used(&self) -> Usage {
-        match self.meter.usage() {
-            Some(reported) => reported.at_least(&self.call.estimate(self.meter.counted_output())),
-            None => self.call.estimate(self.meter.output_so_far()),
-        }
-    }
-
-    /// At an orderly end the provider's report counts.
-    fn used_at_the_end(&self) -> Usage {
-        self.meter.usage().copied().unwrap_or_else(|| self.used())
-    }
-
-    /// What stands in the chunk with the usage beside the usage.
-    fn members(&self, usage: &Usage) -> String {
-        match self.wishes.cost_in_usage {
-            true => format!("\"cost_eur\":\"{}\"", self.call.cost_of(usage)),
-            false => String::new(),
+        let facts = self.passage.facts();
+        match facts.usage {
+            Some(reported) => reported.at_least(&self.call.estimate(facts.counted_output)),
+            None => self.call.estimate(facts.output_so_far),
         }
     }
 
     /// Settles, then lets the caller see the end: who has seen it finds it booked.
-    async fn finish(self, mut out: Vec<Bytes>) -> Bytes {
-        let done = match &self.state {
-            State::Done(event) => Some(event.clone()),
-            State::Running if self.meter.is_complete() => Some(Bytes::new()),
-            _ => None,
+    async fn finish(mut self, mut out: Vec<Bytes>) -> Bytes {
+        let facts = self.passage.facts();
+        let (closing, outcome) = match self.state {
+            State::Done => (Closing::Complete, "completed"),
+            State::Running if facts.is_complete => (Closing::Complete, "completed"),
+            State::CeilingReached(_) => (Closing::AtCeiling, "stopped_at_hold"),
+            State::Running | State::Silent => (Closing::BrokenOff, "truncated"),
         };
-        let usage = if done.is_some() { self.used_at_the_end() } else { self.used() };
-        let reported = self.meter.usage().is_some();
-        let wants_usage = self.wishes.format.client_wants_usage;
-        let outcome = if let Some(done) = done {
+        let reported = facts.usage.is_some();
+        // At an orderly end the provider's report counts.
+        let at_the_end = facts.usage.filter(|_| closing == Closing::Complete);
+        let usage = at_the_end.unwrap_or_else(|| self.used());
+        if closing == Closing::Complete {
             self.route.reports_usage.set(reported);
-            if !self.passes {
-                if wants_usage && !reported {
-                    out.push(self.meter.usage_event(&usage, &self.members(&usage)));
-                }
-                out.push(done);
-            }
-            "completed"
-        } else if let State::CeilingReached(_) = self.state {
-            let members = self.members(&usage);
-            out.push(self.meter.clean_end(wants_usage.then_some((&usage, members.as_str()))));
-            "stopped_at_hold"
-        } else {
-            // The provider's own error event says it already.
-            if !self.error_passed {
-                out.push(Bytes::from_static(TRUNCATED.as_bytes()));
-            }
-            "truncated"
-        };
-        if outcome == "truncated" && !self.meter.has_output() && !reported {
+        }
+        out.push(self.passage.close(closing, &usage).into());
+        if closing == Closing::BrokenOff && !facts.has_output && !reported {
             // No byte of an answer reached the caller.
             self.call.release_later();
         } else {
@@ -248,7 +191,3 @@ impl<P: Platform> ChatRelay<P> {
         out.concat().into()
     }
 }
-
-/// Sent when the provider breaks off, so that no client takes half an answer for a whole one.
-const TRUNCATED: &str = "data: {\"error\":{\"message\":\"The model's provider broke its answer off. \
-What was produced is charged; retry.\",\"type\":\"server_error\",\"param\":null,\"code\":\"upstream_truncated\"}}\n\n";

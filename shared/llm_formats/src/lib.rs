@@ -15,6 +15,8 @@ pub mod input;
 mod json;
 mod members;
 pub mod openai_chat;
+pub mod passage;
+mod produced;
 mod request_error;
 mod scanning;
 mod splices;

@@ -4,7 +4,7 @@ use crate::call::{Bill, Ending, OpenCall};
 use crate::caller::Caller;
 use crate::directory::{self, Route};
 use crate::ledger::{self, Admission, Demand};
-use crate::relay::{self, Wishes};
+use crate::relay;
 use crate::upstream;
 use bytes::Bytes;
 use core::cell::Cell;
@@ -14,6 +14,7 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
 use http_api::{BODY_BYTES_MAX, Problem, comma_free_header, json_bytes, list_header, rate_limit_headers};
 use llm_formats::RequestError;
+use llm_formats::openai_chat::same_format::ChatPassage;
 use llm_formats::openai_chat::{ChatRequest, StreamOptions, read_completion};
 use platform::{Body, Platform};
 use std::rc::Rc;
@@ -63,8 +64,9 @@ pub async fn create<P: Platform>(
             choices: chat.asked.choices,
             output_tokens_max: Some(reserved.output_ceiling),
         };
-        let wishes = Wishes { format, cost_in_usage };
-        return Ok(streamed(relay::body(answer.chunks(), call, route, wishes), &reserved));
+        let members = call.members_of_usage(cost_in_usage);
+        let passage = ChatPassage::new(format, route.reports_usage.get() && !cost_in_usage, members);
+        return Ok(streamed(relay::body(answer.chunks(), call, route, Box::new(passage)), &reserved));
     }
     match answer.whole(platform).await {
         Ok(body) => whole(body, call, &reserved).await,

@@ -1,8 +1,9 @@
 //! What an unstreamed answer cost, in one pass over its bytes.
 
-use super::chunk::{self, Produced};
+use super::chunk;
 use crate::json::{Cursor, JsonError};
 use crate::openai_chat::usage;
+use crate::produced::Produced;
 use crate::upstream_error::{self, UpstreamError};
 use domain::price::Usage;
 

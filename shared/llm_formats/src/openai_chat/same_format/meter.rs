@@ -4,7 +4,8 @@
 //! not arrived is held back, at most [`EVENT_BYTES_MAX`]: a client can do nothing with half an event,
 //! and it may turn out to be the one with the usage.
 
-use super::chunk::{self, Chunk, Produced};
+use super::chunk::{self, Chunk};
+use crate::produced::Produced;
 use crate::sse::{self, EventEnd};
 use crate::upstream_error::UpstreamError;
 use bytes::{Buf, Bytes, BytesMut};
