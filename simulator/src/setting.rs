@@ -9,7 +9,7 @@ use core::time::Duration;
 use domain::api_key::{KeyHash, Pepper, issue};
 use domain::identity::{AccountId, Home};
 use domain::money::NanoEur;
-use domain::routing::{CeilingField, PriceFields, RoutingSnapshot, Target, TargetKind};
+use domain::routing::{CeilingField, OpenAiVendor, PriceFields, RoutingSnapshot, Target, TargetKind};
 use domain::time::Timestamp;
 use platform::Statement;
 use store::api_keys::NewApiKey;
@@ -198,6 +198,7 @@ fn model() -> RoutingSnapshot {
         provider: "scripted".into(),
         region: "local".into(),
         kind: TargetKind::OpenAiCompatible {
+            vendor: OpenAiVendor::Compatible,
             base_url: "http://provider.test/v1".into(),
             sealed_key: None,
             ceiling_field: CeilingField::MaxTokens,

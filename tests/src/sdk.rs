@@ -13,20 +13,40 @@ pub enum Sdk {
 pub const ALL: [Sdk; 2] = [Sdk::Python, Sdk::Node];
 
 impl Sdk {
-    /// Runs the script's scenario with the SDK's usual environment variables and gives back the JSON it
+    /// Runs a scenario of OpenAI's SDK with its usual environment variables and gives back the JSON that the script
     /// prints. `base_url` ends in `/v1`; `arguments` are handed to the scenario.
     pub fn run(self, base_url: &str, api_key: &str, scenario: &str, arguments: &Value) -> Value {
+        let variables = [("OPENAI_BASE_URL", base_url), ("OPENAI_API_KEY", api_key)];
+        self.run_script("chat", variables, scenario, arguments)
+    }
+
+    /// The same with Anthropic's, which adds `/v1` itself.
+    pub fn run_messages(self, base_url: &str, api_key: &str, scenario: &str, arguments: &Value) -> Value {
+        let base_url = base_url.trim_end_matches("/v1");
+        let variables = [("ANTHROPIC_BASE_URL", base_url), ("ANTHROPIC_API_KEY", api_key)];
+        self.run_script("messages", variables, scenario, arguments)
+    }
+
+    fn run_script(
+        self,
+        script: &str,
+        variables: [(&str, &str); 2],
+        scenario: &str,
+        arguments: &Value,
+    ) -> Value {
         let (program, script) = match self {
-            Self::Python => {
-                (from_environment("PYTHON").unwrap_or_else(xtask::paths::python), "python/chat.py")
+            Self::Python => (
+                from_environment("PYTHON").unwrap_or_else(xtask::paths::python),
+                format!("python/{script}.py"),
+            ),
+            Self::Node => {
+                (from_environment("NODE").unwrap_or_else(xtask::paths::node), format!("node/{script}.mjs"))
             }
-            Self::Node => (from_environment("NODE").unwrap_or_else(xtask::paths::node), "node/chat.mjs"),
         };
         let output = Command::new(&program)
             .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("clients").join(script))
             .args([scenario, &arguments.to_string()])
-            .env("OPENAI_BASE_URL", base_url)
-            .env("OPENAI_API_KEY", api_key)
+            .envs(variables)
             .output()
             .unwrap_or_else(|error| panic!("{}: {error}", program.display()));
         let (printed, complaints) =

@@ -3,12 +3,16 @@
 //! | route | does |
 //! |---|---|
 //! | `POST /v1/chat/completions` | a chat call, streamed or not |
+//! | `POST /v1/messages` | the same in Anthropic's format |
+//! | `POST /v1/messages/count_tokens` | an estimate of a request's tokens |
 //! | `GET /v1/models` | the models that the caller's tenant has |
 //! | `GET /v1/models/{id}` | one of them |
 //! | `GET /v1/budget` | the caller's live budget |
 //! | `GET /v1/usage/{request-id}` | what one call used and cost |
 //! | `GET /health` | whether the function runs |
 
+mod admission;
+mod answering;
 mod call;
 mod caller;
 mod directory;
@@ -33,7 +37,15 @@ pub async fn handle(platform: &impl Platform, request: Request<Bytes>) -> Respon
     // A call may be booked under another id than its first.
     let request_id = Cell::new(http_api::new_request_id(platform));
     let answer = route(platform, &request, &request_id).await;
-    http_api::finish(request_id.get(), ProblemShape::OpenAi, answer)
+    http_api::finish(request_id.get(), shape_of(request.uri().path()), answer)
+}
+
+/// Who speaks Anthropic's format reads errors in it.
+fn shape_of(path: &str) -> ProblemShape {
+    match path.strip_prefix("/v1/messages") {
+        Some("" | "/count_tokens") => ProblemShape::Anthropic,
+        _ => ProblemShape::OpenAi,
+    }
 }
 
 async fn route(
@@ -46,6 +58,12 @@ async fn route(
     match (request.method(), segments.as_slice()) {
         (&Method::POST, ["v1", "chat", "completions"]) => {
             routes::chat::completions::create(platform, request, request_id).await
+        }
+        (&Method::POST, ["v1", "messages"]) => {
+            routes::messages::create::create(platform, request, request_id).await
+        }
+        (&Method::POST, ["v1", "messages", "count_tokens"]) => {
+            routes::messages::count_tokens::count(platform, request).await
         }
         (&Method::GET, ["v1", "models"]) => routes::models::list::list(platform, request).await,
         // A model's name may contain slashes, plain or escaped.

@@ -3,14 +3,14 @@
 use crate::directory::Route;
 use bytes::Bytes;
 use core::time::Duration;
-use domain::routing::{CeilingField, TargetKind};
+use domain::routing::{Target, TargetKind};
 use futures_util::stream;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_api::Problem;
 use llm_formats::UpstreamError;
 use llm_formats::demo_echo;
-use llm_formats::openai_chat::{self, Ceiling, ChatRequest, Edits};
+use llm_formats::openai_chat::{Ceiling, ChatRequest, Edits};
 use platform::{Body, Chunks, Platform};
 
 /// Longest answer that is not streamed.
@@ -25,42 +25,42 @@ pub struct Answer {
     timeout: Duration,
 }
 
+/// The body of a chat call from a client that speaks chat, too.
+pub fn rewritten(target: &Target, chat: &ChatRequest, output_tokens_max: u64) -> Bytes {
+    let server = target.server();
+    chat.rewrite(&Edits {
+        model: model_at(target, &chat.asked.model),
+        ceiling: Some(Ceiling { field: server.ceiling_field, tokens: output_tokens_max }),
+        // The built-in model counts without.
+        include_usage: chat.asked.stream && target.kind != TargetKind::DemoEcho,
+        standard_tier: server.pins_service_tier,
+    })
+}
+
+/// The model's name in a call to `target`.
+pub fn model_at<'a>(target: &'a Target, asked: &'a str) -> &'a str {
+    match target.kind {
+        TargetKind::DemoEcho => asked,
+        TargetKind::OpenAiCompatible { .. } => &target.upstream_model,
+    }
+}
+
 /// Sends the call. Every refusal comes back as a problem in our words; nothing is charged for it.
 pub async fn send(
     platform: &impl Platform,
     route: &Route,
-    chat: &ChatRequest,
-    output_tokens_max: u64,
+    body: Bytes,
+    streams: bool,
     completion_id: &str,
 ) -> Result<Answer, Problem> {
     let target = route.target();
     match &target.kind {
         TargetKind::DemoEcho => {
-            let body = chat.rewrite(&edits(
-                chat,
-                &chat.asked.model,
-                CeilingField::MaxTokens,
-                output_tokens_max,
-                false,
-            ));
             let created = u64::try_from(platform.now().as_secs()).unwrap_or(0);
             echo(&body, completion_id, created)
         }
-        TargetKind::OpenAiCompatible {
-            base_url,
-            ceiling_field,
-            pins_service_tier,
-            first_byte_timeout_ms,
-            ..
-        } => {
-            let body = chat.rewrite(&edits(
-                chat,
-                &target.upstream_model,
-                *ceiling_field,
-                output_tokens_max,
-                *pins_service_tier,
-            ));
-            let request = request(base_url, route.provider_key.as_deref(), chat.asked.stream, body)?;
+        TargetKind::OpenAiCompatible { base_url, first_byte_timeout_ms, .. } => {
+            let request = request(base_url, route.provider_key.as_deref(), streams, body)?;
             let timeout = Duration::from_millis(*first_byte_timeout_ms);
             let response = platform
                 .within(timeout, platform.send(request))
@@ -94,20 +94,6 @@ impl Answer {
             Problem::upstream_failed("The model's provider broke its answer off. Nothing was charged; retry.")
         })
     }
-}
-
-fn edits<'a>(
-    chat: &ChatRequest,
-    model: &'a str,
-    field: CeilingField,
-    tokens: u64,
-    standard_tier: bool,
-) -> Edits<'a> {
-    let field = match field {
-        CeilingField::MaxTokens => openai_chat::CeilingField::MaxTokens,
-        CeilingField::MaxCompletionTokens => openai_chat::CeilingField::MaxCompletionTokens,
-    };
-    Edits { model, ceiling: Some(Ceiling { field, tokens }), include_usage: chat.asked.stream, standard_tier }
 }
 
 fn request(base_url: &str, key: Option<&str>, streams: bool, body: Bytes) -> Result<Request<Bytes>, Problem> {

@@ -49,6 +49,8 @@ pub enum TargetKind {
         base_url: String,
         /// The provider's key, sealed by [`crate::provider_key::seal`]; none for servers that need none.
         sealed_key: Option<String>,
+        #[serde(default)]
+        vendor: OpenAiVendor,
         ceiling_field: CeilingField,
         /// Whether `service_tier` is pinned to `default`. At OpenAI its absence means what the project is set
         /// to, which may be a dearer tier; other servers may not know the field.
@@ -59,12 +61,61 @@ pub enum TargetKind {
     },
 }
 
+/// Whose server it is, as far as servers of chat completions differ.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OpenAiVendor {
+    /// OpenAI's own, and Azure's.
+    OpenAi,
+    Mistral,
+    Groq,
+    OpenRouter,
+    /// Any other: Ollama, vLLM, LM Studio …
+    #[default]
+    Compatible,
+}
+
+/// How a server of chat completions wants to be spoken to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OpenAiServer {
+    pub vendor: OpenAiVendor,
+    pub ceiling_field: CeilingField,
+    pub pins_service_tier: bool,
+}
+
 /// What the provider calls the output ceiling.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CeilingField {
     MaxTokens,
     MaxCompletionTokens,
+}
+
+impl CeilingField {
+    pub const fn name(self) -> &'static str {
+        match self {
+            CeilingField::MaxTokens => "max_tokens",
+            CeilingField::MaxCompletionTokens => "max_completion_tokens",
+        }
+    }
+}
+
+impl Target {
+    /// The built-in model understands what all understand.
+    pub const fn server(&self) -> OpenAiServer {
+        match &self.kind {
+            TargetKind::DemoEcho => OpenAiServer {
+                vendor: OpenAiVendor::Compatible,
+                ceiling_field: CeilingField::MaxTokens,
+                pins_service_tier: false,
+            },
+            TargetKind::OpenAiCompatible { vendor, ceiling_field, pins_service_tier, .. } => OpenAiServer {
+                vendor: *vendor,
+                ceiling_field: *ceiling_field,
+                pins_service_tier: *pins_service_tier,
+            },
+        }
+    }
 }
 
 /// Nano-dollars per million units; absent is unknown, and an unknown unit refuses the call.

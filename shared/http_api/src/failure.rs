@@ -75,8 +75,8 @@ pub fn finish(
         }
         let problem = failure.as_problem();
         match shape {
-            // In OpenAI's format the header alone carries it.
-            ProblemShape::OpenAi => problem.render(shape),
+            // In providers' formats the header alone carries it.
+            ProblemShape::OpenAi | ProblemShape::Anthropic => problem.render(shape),
             ProblemShape::ProblemJson => problem.detail("request_id", id.as_str()).render(shape),
         }
     });

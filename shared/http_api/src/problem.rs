@@ -28,6 +28,8 @@ pub struct Problem {
 pub enum ProblemShape {
     /// `{"error": {"message", "type", "param", "code", …}}`
     OpenAi,
+    /// `{"type": "error", "error": {"type", "message", "param", "code", …}}`; `type` is Anthropic's word for the status.
+    Anthropic,
     /// RFC 9457, `application/problem+json`.
     ProblemJson,
 }
@@ -39,6 +41,7 @@ const RESET_MS_MAX: u64 = 60_000;
 
 const REQUEST: &str = "invalid_request_error";
 const SERVER: &str = "server_error";
+const BUDGET: &str = "budget_error";
 
 impl Problem {
     pub fn new(
@@ -177,7 +180,7 @@ impl Problem {
             refusal.worst_case,
             resets_at.to_rfc3339(),
         );
-        Self::new(StatusCode::FORBIDDEN, "budget_error", "budget_exceeded", message)
+        Self::new(StatusCode::FORBIDDEN, BUDGET, "budget_exceeded", message)
             .figures(&refusal.figures)
             .detail("needed", refusal.worst_case.to_string())
             .detail("affordable_max_tokens", affordable_max_tokens.map_or(Value::Null, Value::from))
@@ -309,6 +312,7 @@ impl Problem {
     pub fn render(self, shape: ProblemShape) -> Response<Body> {
         let (content_type, body) = match shape {
             ProblemShape::OpenAi => ("application/json", self.as_openai()),
+            ProblemShape::Anthropic => ("application/json", self.as_anthropic()),
             ProblemShape::ProblemJson => ("application/problem+json", self.as_problem_json()),
         };
         let mut response = Response::new(Body::from(body.to_string()));
@@ -319,12 +323,32 @@ impl Problem {
     }
 
     fn as_openai(&self) -> Value {
+        json!({ "error": self.error_object(self.kind) })
+    }
+
+    fn as_anthropic(&self) -> Value {
+        let kind = match self.status.as_u16() {
+            _ if self.kind == BUDGET => "billing_error",
+            401 => "authentication_error",
+            403 => "permission_error",
+            404 => "not_found_error",
+            413 => "request_too_large",
+            429 => "rate_limit_error",
+            504 => "timeout_error",
+            529 => "overloaded_error",
+            400..=499 => REQUEST,
+            _ => "api_error",
+        };
+        json!({ "type": "error", "error": self.error_object(kind) })
+    }
+
+    fn error_object(&self, kind: &str) -> Map<String, Value> {
         let mut error = (*self.details).clone();
         error.insert("message".into(), self.message.clone().into());
-        error.insert("type".into(), self.kind.into());
+        error.insert("type".into(), kind.into());
         error.insert("param".into(), self.param.clone().into());
         error.insert("code".into(), self.code.into());
-        json!({ "error": error })
+        error
     }
 
     fn as_problem_json(&self) -> Value {

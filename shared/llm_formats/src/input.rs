@@ -1,7 +1,6 @@
 //! How much a request's input may cost, before anybody has counted its tokens.
 
 mod count;
-mod media;
+pub(crate) mod of_conversation;
 
-pub use count::{InputCount, MESSAGE_TOKENS, REQUEST_TOKENS, TOOL_TOKENS};
-pub use media::Media;
+pub use count::{IMAGE_TOKENS_MAX, InputCount, MESSAGE_TOKENS, REQUEST_TOKENS, TOOL_TOKENS};

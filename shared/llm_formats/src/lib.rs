@@ -3,14 +3,18 @@
 //!
 //! - [`conversation`]: the middle through which any client's format reaches any target's.
 //! - [`exchange`]: what a format has to bring for that.
+//! - [`anthropic_messages`]: `POST /v1/messages`, of clients.
 //! - [`openai_chat`]: `POST /v1/chat/completions`, requests, answers, streams, error bodies.
 //! - [`demo_echo`]: the built-in model that answers without any provider.
 //! - [`sse`]: where a server-sent event ends and what data it carries.
 
+pub mod anthropic_messages;
 mod asked;
+mod cache_control;
 pub mod conversation;
 pub mod demo_echo;
 pub mod exchange;
+mod fields;
 pub mod input;
 mod json;
 mod members;

@@ -26,11 +26,6 @@ impl Members {
         Member { value, path: String::new() }.object()
     }
 
-    /// Where this object stands; empty for the body.
-    pub fn path(&self) -> &str {
-        &self.path
-    }
-
     /// The path of a member of this object.
     pub fn path_of(&self, name: &str) -> String {
         if self.path.is_empty() { name.to_owned() } else { format!("{}.{name}", self.path) }

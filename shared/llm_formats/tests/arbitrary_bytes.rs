@@ -1,9 +1,10 @@
 //! Nothing that a client or a provider sends makes the reading panic.
 
 use bytes::Bytes;
+use domain::routing::CeilingField;
 use llm_formats::UpstreamError;
 use llm_formats::openai_chat::{
-    Ceiling, CeilingField, ChatRequest, Edits, Piece, StreamMeter, StreamOptions, read_completion,
+    Ceiling, ChatRequest, Edits, Piece, StreamMeter, StreamOptions, read_completion,
 };
 use proptest::prelude::*;
 

@@ -216,10 +216,9 @@ fn features_without_a_price_are_refused_by_field() {
         (&with(r#""background":true"#), "background"),
         (&with(r#""tools":[{"type":"function","function":{}},{"type":"web_search"}]"#), "tools[1]"),
         (&with(r#""tools":[{"type":"function","type":"code_interpreter"}]"#), "tools[0]"),
-        (&part(r#"{"type":"image_url","image_url":{"url":"x"}}"#), "messages[0].content[1]"),
         (&part(r#"{"type":"input_audio","input_audio":{"data":""}}"#), "messages[0].content[1]"),
         (&part(r#"{"type":"file","file":{"file_id":"file-1"}}"#), "messages[0].content[1]"),
-        (&part(r#"{"type":"text","text":"x","image_url":{"url":"x"}}"#), "messages[0].content[1]"),
+        (&part(r#"{"type":"image_url","file":{"file_data":"x"}}"#), "messages[0].content[1]"),
         (&part(r#"{"type":"something_new"}"#), "messages[0].content[1]"),
         (&message(r#"{"role":"assistant","audio":{"id":"audio_1"}}"#), "messages[0].audio"),
     ];

@@ -1,7 +1,8 @@
 //! The body that a provider gets: only the members that must change do.
 
 use bytes::Bytes;
-use llm_formats::openai_chat::{Ceiling, CeilingField, ChatRequest, Edits};
+use domain::routing::CeilingField;
+use llm_formats::openai_chat::{Ceiling, ChatRequest, Edits};
 
 const UNCHANGED: Edits = Edits { model: "m", ceiling: None, include_usage: false, standard_tier: false };
 

@@ -8,7 +8,7 @@ use super::{SeedStatement, UpstreamEnv};
 use crate::secrets::Secrets;
 use anyhow::Result;
 use domain::provider_key;
-use domain::routing::{CeilingField, TargetKind};
+use domain::routing::{CeilingField, OpenAiVendor, TargetKind};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use store::first_rows::{Model, TENANTS, offer, provider};
@@ -62,11 +62,13 @@ pub fn statements(secrets: &Secrets, env: &UpstreamEnv) -> Result<Vec<SeedStatem
         Some(Upstream { base_url, sealed_key }) => {
             all.push(SeedStatement::new(UPSERT_PROVIDER_KEY, vec![json!(base_url), json!(sealed_key)]));
             for model in &OPENAI {
+                let is_open_ai = base_url.starts_with(OPENAI_BASE_URL);
                 let kind = TargetKind::OpenAiCompatible {
+                    vendor: if is_open_ai { OpenAiVendor::OpenAi } else { OpenAiVendor::Compatible },
                     base_url: base_url.clone(),
                     sealed_key: sealed_key.clone(),
                     ceiling_field: model.ceiling_field,
-                    pins_service_tier: base_url.starts_with(OPENAI_BASE_URL),
+                    pins_service_tier: is_open_ai,
                     first_byte_timeout_ms: model.first_byte_timeout_ms,
                 };
                 all.extend(offer(model, "openai", kind).into_iter().map(SeedStatement::from));

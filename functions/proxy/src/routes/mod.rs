@@ -6,6 +6,10 @@ pub mod budget {
 pub mod chat {
     pub mod completions;
 }
+pub mod messages {
+    pub mod count_tokens;
+    pub mod create;
+}
 pub mod models {
     pub mod get;
     pub mod list;

@@ -12,7 +12,7 @@ use domain::api_key::{KeyHash, Pepper, issue};
 use domain::identity::{AccountId, Home};
 use domain::money::NanoEur;
 use domain::provider_key;
-use domain::routing::{CeilingField, PriceFields, RoutingSnapshot, Target, TargetKind};
+use domain::routing::{CeilingField, OpenAiVendor, PriceFields, RoutingSnapshot, Target, TargetKind};
 use futures_executor::block_on;
 use futures_util::{FutureExt, StreamExt};
 use http::{HeaderMap, Request, Response, StatusCode};
@@ -145,6 +145,7 @@ impl Scene {
             provider: "scripted".into(),
             region: "local".into(),
             kind: TargetKind::OpenAiCompatible {
+                vendor: OpenAiVendor::Compatible,
                 base_url: "http://provider.test/v1".into(),
                 sealed_key: Some(provider_key::seal(&master, "scripted", PROVIDER_KEY, &[7; 24])),
                 ceiling_field: CeilingField::MaxTokens,

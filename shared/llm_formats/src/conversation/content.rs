@@ -87,3 +87,24 @@ impl Part {
         Content::Text(text.into()).into()
     }
 }
+
+impl Source {
+    /// `data:…;base64,…`, or an address.
+    pub(crate) fn at(url: String) -> Self {
+        let inline = url.strip_prefix("data:").and_then(|data| data.split_once(";base64,"));
+        match inline {
+            Some((media_type, data)) => {
+                Source::Inline { media_type: media_type.to_owned(), data: data.to_owned() }
+            }
+            None => Source::Url(url),
+        }
+    }
+
+    /// An inline source as a `data:` URL.
+    pub(crate) fn to_url(&self) -> String {
+        match self {
+            Source::Inline { media_type, data } => format!("data:{media_type};base64,{data}"),
+            Source::Url(url) => url.clone(),
+        }
+    }
+}

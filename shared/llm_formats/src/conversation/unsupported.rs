@@ -40,6 +40,8 @@ pub enum Feature {
     ToolResultMedia,
     /// A tool's arguments that are no JSON object.
     ToolArguments,
+    /// A prompt's cache mark of an hour, which costs more to write than one of five minutes.
+    CacheHour,
     /// A last turn of the assistant's, to be continued.
     Prefill,
 }

@@ -18,5 +18,5 @@ pub use completion::{Completion, read_completion, usage_of_completion};
 pub use end::DONE;
 pub use meter::{EVENT_BYTES_MAX, Piece, StreamMeter, StreamOptions, UsageEvent};
 pub use passage::ChatPassage;
-pub use rewrite::{Ceiling, CeilingField, Edits};
+pub use rewrite::{Ceiling, Edits};
 pub use scan::ChatRequest;

@@ -7,6 +7,7 @@
 
 use crate::json::{Cursor, JsonError, Kind};
 use domain::price::Usage;
+use serde_json::Value;
 use std::fmt::Write;
 
 /// The counts as reported; `None` where missing or not a plain number from 0 up.
@@ -50,6 +51,18 @@ pub(crate) fn read(cursor: &mut Cursor) -> Result<Option<Usage>, JsonError> {
         }
     }
     Ok(reported.into_usage())
+}
+
+/// Of an answer that is in memory already.
+pub(super) fn of(value: &Value) -> Option<Usage> {
+    if !value.is_object() {
+        return None;
+    }
+    read(&mut Cursor::new(value.to_string().as_bytes())).ok().flatten()
+}
+
+pub(super) fn value(usage: &Usage) -> Value {
+    serde_json::from_str(&write_usage(usage, "")).unwrap_or_default()
 }
 
 impl Reported {

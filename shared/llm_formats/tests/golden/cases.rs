@@ -297,22 +297,8 @@ pub fn requests() -> Vec<Case<Conversation>> {
                 user("Go on."),
             ]),
         ),
-        case(
-            "cache_marks",
-            Conversation {
-                tools: vec![Tool { cache: Some(CacheLifetime::OneHour), ..weather() }],
-                ..asked([
-                    parts(
-                        Role::System,
-                        [Part { cache: Some(CacheLifetime::FiveMinutes), ..Part::text("A long text.") }],
-                    ),
-                    parts(
-                        Role::User,
-                        [Part { cache: Some(CacheLifetime::FiveMinutes), ..Part::text("Hello!") }],
-                    ),
-                ])
-            },
-        ),
+        case("cache_marks", marked(CacheLifetime::FiveMinutes)),
+        case("cache_hour", marked(CacheLifetime::OneHour)),
         case("end_user", Conversation { end_user: Some("user-7".into()), ..asked([user("Hello!")]) }),
         case("verbosity", Conversation { verbosity: Some(Verbosity::Low), ..asked([user("Hello!")]) }),
         case(
@@ -492,6 +478,15 @@ fn asked(turns: impl IntoIterator<Item = Turn>) -> Conversation {
         output_tokens_max: Some(200),
         choices: 1,
         ..Conversation::default()
+    }
+}
+
+/// A tool, a prompt and a question with cache marks.
+fn marked(lifetime: CacheLifetime) -> Conversation {
+    let marked = |text| Part { cache: Some(lifetime), ..Part::text(text) };
+    Conversation {
+        tools: vec![Tool { cache: Some(lifetime), ..weather() }],
+        ..asked([parts(Role::System, [marked("A long text.")]), parts(Role::User, [marked("Hello!")])])
     }
 }
 

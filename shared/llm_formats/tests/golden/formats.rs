@@ -1,5 +1,8 @@
 //! One line for each format.
 
+mod anthropic_messages;
+mod openai_chat;
+
 use domain::price::Usage;
 use llm_formats::RequestError;
 use llm_formats::conversation::{Answer, Conversation, Feature, Unsupported};
@@ -37,4 +40,4 @@ pub struct Target {
     pub stream_suffix: &'static str,
 }
 
-pub const FORMATS: &[Format] = &[];
+pub const FORMATS: &[Format] = &[anthropic_messages::FORMAT, openai_chat::FORMAT];

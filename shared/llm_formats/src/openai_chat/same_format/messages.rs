@@ -17,8 +17,13 @@ pub(super) struct MessageFacts {
 /// Content parts whose cost is bounded by their text.
 const TEXT_PARTS: [&str; 2] = ["text", "refusal"];
 
-/// Members that carry something else than text, whatever the part's `type` says: some servers go by them.
-const MEDIA_MEMBERS: [&str; 5] = ["image_url", "input_audio", "audio_url", "video_url", "file"];
+/// Part and member of an image, counted whatever the part's `type` says: some servers go by the member.
+const IMAGE: &str = "image_url";
+
+/// Members that carry what nobody can bound, likewise.
+const MEDIA_MEMBERS: [&str; 4] = ["input_audio", "audio_url", "video_url", "file"];
+
+const OFFERED: &str = "only text and images are offered";
 
 pub(super) fn read(cursor: &mut Cursor, input: &mut InputCount) -> Result<MessageFacts, Stop> {
     if cursor.kind()? != Kind::Array {
@@ -101,11 +106,19 @@ fn read_content(
         Kind::Array => {
             cursor.open_array()?;
             let mut part = 0;
+            let mut images: Vec<Range<usize>> = Vec::new();
             while cursor.next_element()? {
-                read_part(cursor, &|| format!("messages[{message}].content[{part}]"), facts)?;
+                read_part(cursor, &|| format!("messages[{message}].content[{part}]"), facts, &mut images)?;
                 part += 1;
             }
-            input.json(cursor.written(start..cursor.at()));
+            // All but the images' own bytes.
+            let mut text_start = start;
+            for image in images {
+                input.image();
+                input.json(cursor.written(text_start..image.start));
+                text_start = image.end;
+            }
+            input.json(cursor.written(text_start..cursor.at()));
         }
         _ => {
             let param = format!("messages[{message}].content");
@@ -115,7 +128,12 @@ fn read_content(
     Ok(start..cursor.at())
 }
 
-fn read_part(cursor: &mut Cursor, path: &dyn Fn() -> String, facts: &mut MessageFacts) -> Result<(), Stop> {
+fn read_part(
+    cursor: &mut Cursor,
+    path: &dyn Fn() -> String,
+    facts: &mut MessageFacts,
+    images: &mut Vec<Range<usize>>,
+) -> Result<(), Stop> {
     match cursor.kind()? {
         Kind::Object => cursor.open_object()?,
         _ => return Err(RequestError::wrong_type(path(), "an object with a `type`").into()),
@@ -129,11 +147,13 @@ fn read_part(cursor: &mut Cursor, path: &dyn Fn() -> String, facts: &mut Message
             }
             typed = true;
             let part_type = cursor.string()?;
-            if !TEXT_PARTS.iter().any(|text| part_type.is(text)) {
-                return Err(RequestError::unpriced(path(), "only text parts are offered").into());
+            if !part_type.is(IMAGE) && !TEXT_PARTS.iter().any(|text| part_type.is(text)) {
+                return Err(RequestError::unpriced(path(), OFFERED).into());
             }
+        } else if name == IMAGE && cursor.kind()? != Kind::Null {
+            images.push(cursor.range()?);
         } else if MEDIA_MEMBERS.contains(&name.as_ref()) && cursor.kind()? != Kind::Null {
-            return Err(RequestError::unpriced(path(), "only text parts are offered").into());
+            return Err(RequestError::unpriced(path(), OFFERED).into());
         } else if TEXT_PARTS.contains(&name.as_ref()) && cursor.kind()? == Kind::String {
             facts.content_bytes += cursor.string()?.decoded_bytes_max as u64;
         } else {

@@ -5,6 +5,7 @@ use crate::json::push_string;
 use crate::scanning::Member;
 use crate::splices::Splices;
 use bytes::Bytes;
+use domain::routing::CeilingField;
 use std::ops::Range;
 
 /// What must hold in the body that is sent.
@@ -26,22 +27,6 @@ pub struct Edits<'a> {
 pub struct Ceiling {
     pub field: CeilingField,
     pub tokens: u64,
-}
-
-/// OpenAI's reasoning models take only `max_completion_tokens`; many compatible servers only `max_tokens`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CeilingField {
-    MaxTokens,
-    MaxCompletionTokens,
-}
-
-impl CeilingField {
-    pub fn name(self) -> &'static str {
-        match self {
-            CeilingField::MaxTokens => "max_tokens",
-            CeilingField::MaxCompletionTokens => "max_completion_tokens",
-        }
-    }
 }
 
 impl ChatRequest {

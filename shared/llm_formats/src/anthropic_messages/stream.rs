@@ -1,0 +1,5 @@
+//! A message's events.
+
+mod writer;
+
+pub use writer::Writer;
