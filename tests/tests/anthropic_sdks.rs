@@ -24,6 +24,7 @@ async fn messages_answer_whole_and_streamed_with_usage() {
         }
     }
     scene.upstream().expect_calls(&[(MODEL, 4)]);
+    assert!(user.money().await.used > 0);
     scene.end().await;
 }
 
@@ -130,7 +131,7 @@ async fn errors_have_the_classes_of_the_sdk() {
         let failed = run(&scene, sdk, &user, "error", &json!({"model": MODEL}));
         assert_eq!(
             (&failed["type"], &failed["code"]),
-            (&json!("api_error"), &json!("upstream_failed")),
+            (&json!("api_error"), &json!("upstream_error")),
             "{sdk:?}"
         );
     }

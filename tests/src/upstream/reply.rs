@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 pub enum Reply {
     /// A chat completion, streamed when the request asks for it.
     Completion(Completion),
-    /// Exactly this status, these headers and this body.
+    /// Exactly this status, these headers and this body; JSON unless a header says otherwise.
     Exactly { status: u16, headers: Vec<(&'static str, String)>, body: String },
     /// The request is read and never answered.
     Silence,

@@ -100,10 +100,14 @@ async fn answer(request: Request<Incoming>, shared: Arc<Shared>) -> Result<Answe
         Reply::Completion(completion) => unstreamed(completion, &model, answering).await,
         Reply::Exactly { status, headers, body } => {
             answering.complete();
-            let with_headers = headers.into_iter().fold(
-                Response::builder().status(status).header("content-type", "application/json"),
-                |response, (name, value)| response.header(name, value),
-            );
+            let is_typed = headers.iter().any(|(name, _)| *name == "content-type");
+            let json = (!is_typed).then(|| ("content-type", "application/json".to_owned()));
+            let with_headers = json
+                .into_iter()
+                .chain(headers)
+                .fold(Response::builder().status(status), |response, (name, value)| {
+                    response.header(name, value)
+                });
             Ok(with_headers.body(Either::Left(Full::from(body))).expect("a valid scripted answer"))
         }
         Reply::Silence => {
