@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use tests::fixtures::MODEL;
 use tests::sdk::{self, Sdk};
 use tests::upstream::Reply;
-use tests::{Completion, Scene, User};
+use tests::{Scene, User};
 
 fn run(scene: &Scene, sdk: Sdk, user: &User, scenario: &str, arguments: &Value) -> Value {
     sdk.run_messages(&scene.facts().base_url, &user.key, scenario, arguments)
