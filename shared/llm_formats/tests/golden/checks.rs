@@ -172,11 +172,11 @@ fn add(choice: &mut Choice, event: Event) {
             return;
         }
         (Event::ToolArguments { call, fragment, .. }, _) => {
-            let calls = choice.parts.iter_mut().filter_map(|part| match &mut part.content {
+            let mut calls = choice.parts.iter_mut().filter_map(|part| match &mut part.content {
                 Content::ToolCall { arguments, .. } => Some(arguments),
                 _ => None,
             });
-            return calls.skip(call as usize).next().expect("a call that has begun").push_str(&fragment);
+            return calls.nth(call as usize).expect("a call that has begun").push_str(&fragment);
         }
         (Event::Logprobs { tokens, .. }, _) => return choice.logprobs.extend(tokens),
         (Event::Finished { reason, .. }, _) => {
