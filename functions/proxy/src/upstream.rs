@@ -31,8 +31,7 @@ pub fn rewritten(target: &Target, chat: &ChatRequest, output_tokens_max: u64) ->
     chat.rewrite(&Edits {
         model: model_at(target, &chat.asked.model),
         ceiling: Some(Ceiling { field: server.ceiling_field, tokens: output_tokens_max }),
-        // The built-in model counts without.
-        include_usage: chat.asked.stream && target.kind != TargetKind::DemoEcho,
+        include_usage: chat.asked.stream,
         standard_tier: server.pins_service_tier,
     })
 }
